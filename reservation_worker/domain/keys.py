@@ -1,0 +1,58 @@
+"""Identities and the one way to write several of them as one string."""
+
+from dataclasses import dataclass
+from zlib import crc32
+
+
+def join_key(*parts: str) -> str:
+    """Join parts with ``/``; ``%`` and ``/`` inside a part are percent-encoded.
+
+    Two different lists of parts never give the same key.
+    """
+    return "/".join(
+        part.replace("%", "%25").replace("/", "%2F") if "%" in part or "/" in part else part
+        for part in parts
+    )
+
+
+def split_key(key: str) -> tuple[str, ...]:
+    """Give back the parts that `join_key` joined."""
+    return tuple(
+        part.replace("%2F", "/").replace("%25", "%") if "%" in part else part
+        for part in key.split("/")
+    )
+
+
+def shard_of(account: str, shards_total: int) -> int:
+    """Return the shard, 0 to ``shards_total - 1``, that holds all keys of an account.
+
+    CRC-32 of the account's UTF-8 bytes: stable across processes, versions and machines.
+    """
+    return crc32(account.encode()) % shards_total
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class StockId:
+    """One sku in one warehouse of one account."""
+
+    account: str
+    warehouse_id: str
+    sku: str
+
+    @property
+    def key(self) -> str:
+        """``account/warehouse_id/sku``, percent-encoded."""
+        return join_key(self.account, self.warehouse_id, self.sku)
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class ReservationId:
+    """One order of one account; its reservation has the same id."""
+
+    account: str
+    order_id: str
+
+    @property
+    def key(self) -> str:
+        """``account/order_id``, percent-encoded."""
+        return join_key(self.account, self.order_id)

@@ -1,0 +1,120 @@
+"""What one fact did: closed sets, matched exhaustively."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from reservation_worker.domain.facts import Cause
+from reservation_worker.domain.keys import StockId
+from reservation_worker.domain.reservation import Reservation, Status
+from reservation_worker.domain.stock import Stock
+
+
+class OutcomeKind(StrEnum):
+    """Every fact has exactly one."""
+
+    CHANGED = "changed"
+    REPEAT = "repeat"
+    """Already in effect: changes nothing and publishes nothing."""
+    REFUSED = "refused"
+    """A change that could not hold what it wanted; it names the shortages."""
+    CONFLICT = "conflict"
+    """A change that names at least one conflict."""
+    BALANCE_DIFFERS = "balance_differs"
+    """Nothing changed: another balance with the same ``counted_at`` stands. Dead-lettered."""
+    OUT_OF_BOUNDS = "out_of_bounds"
+    """Nothing changed: the reservation remembers, or would publish, too much. Dead-lettered."""
+
+
+class Reason(StrEnum):
+    """The kind of fact that made a change."""
+
+    ORDER_COMPLETED = "order_completed"
+    PAYMENT_APPROVED = "payment_approved"
+    ORDER_INVOICED = "order_invoiced"
+    ORDER_CANCELED = "order_canceled"
+    DEADLINE_REACHED = "deadline_reached"
+    BALANCE_COUNTED = "balance_counted"
+
+
+class Conflict(StrEnum):
+    """How a fact can contradict what already stands."""
+
+    ORDER_DIFFERS = "order_differs"
+    INVOICED_AFTER_CANCEL = "invoiced_after_cancel"
+    INVOICED_WITHOUT_STOCK = "invoiced_without_stock"
+    INVOICED_TOO_MANY = "invoiced_too_many"
+    CANCELED_AFTER_INVOICE = "canceled_after_invoice"
+    CANCELED_TOO_MANY = "canceled_too_many"
+    PAID_TWICE = "paid_twice"
+    ID_REUSED = "id_reused"
+
+
+@dataclass(frozen=True, slots=True)
+class Shortage:
+    """A stock that could not give what was asked of it."""
+
+    stock_id: StockId
+    requested: int
+    available: int
+    """What could be sold, after the stock's limit; never below 0."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReservationChanged:
+    """What one fact did to one reservation; numbered by ``reservation.version`` from 1."""
+
+    reservation: Reservation
+    """As it is after the change."""
+    previous_status: Status | None
+    """None for version 1."""
+    reason: Reason
+    occurred_at_ms: int
+    shortages: tuple[Shortage, ...]
+    conflicts: tuple[Conflict, ...]
+    """In the order of `Conflict`, each once."""
+    cause: Cause | None
+    """The record that caused it (of a settlement: the balance's); None when time did."""
+
+
+@dataclass(frozen=True, slots=True)
+class AcknowledgedLine:
+    """Units of one line that the ERP must still take out of its stock."""
+
+    line_id: str
+    warehouse_id: str
+    sku: str
+    quantity: int
+
+
+@dataclass(frozen=True, slots=True)
+class UnitsAcknowledged:
+    """What one invoice acknowledged, without the units that a count already covers."""
+
+    account: str
+    order_id: str
+    version: int
+    """Of the change that acknowledged them."""
+    acknowledged_at_ms: int
+    """The invoice's date."""
+    invoice_id: str | None
+    lines: tuple[AcknowledgedLine, ...]
+    cause: Cause | None
+
+
+@dataclass(frozen=True, slots=True)
+class StockChanged:
+    """A stock as it is after a step."""
+
+    stock: Stock
+    """Its ``entries`` are empty here: they are an index, restored from the reservations."""
+    version: int
+    """Grows by 1 with each step that changed the stock."""
+    occurred_at_ms: int
+    """Of the last fact of the step that touched the stock."""
+    cause: Cause | None
+    """The balance's record if the step's change was a balance, else None."""
+    traceparent: str | None
+    """Of the last fact of the step that touched the stock."""
+
+
+PublishedEvent = ReservationChanged | UnitsAcknowledged | StockChanged

@@ -1,0 +1,125 @@
+"""The hold that an order has on stock, line by line, unit by unit."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from reservation_worker.domain.facts import LineUnits
+from reservation_worker.domain.keys import ReservationId
+
+
+class Status(StrEnum):
+    """Derived from where the units are; never stored as a second truth."""
+
+    AWAITING = "Awaiting"
+    CONFIRMED = "Confirmed"
+    AUTHORIZED = "Authorized"
+    ACKNOWLEDGED = "Acknowledged"
+    SETTLED = "Settled"
+    CANCELED = "Canceled"
+    EXPIRED = "Expired"
+    DENIED = "Denied"
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One line of an order; every unit of ``quantity`` is in exactly one place."""
+
+    line_id: str
+    warehouse_id: str
+    sku: str
+    quantity: int
+    held: int = 0
+    acknowledged: int = 0
+    settled: int = 0
+    canceled: int = 0
+    expired: int = 0
+    denied: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class AcknowledgedUnits:
+    """Acknowledged, not yet settled units of one line with one invoice date."""
+
+    line_index: int
+    invoiced_at_ms: int
+    units: int
+
+
+@dataclass(frozen=True, slots=True)
+class Remembered:
+    """An invoice or a cancellation that has been seen; no id: *the* whole one."""
+
+    id: str | None
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class KeptInvoice:
+    """An invoice, or what is left of it, that waits for the order or for stock.
+
+    No lines: every unit that can still be moved.
+    """
+
+    invoice_id: str | None
+    invoiced_at_ms: int
+    lines: tuple[LineUnits, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class KeptCancellation:
+    """A cancellation that waits for the order; no lines: every unit."""
+
+    cancellation_id: str | None
+    lines: tuple[LineUnits, ...]
+
+
+Kept = KeptInvoice | KeptCancellation
+
+
+@dataclass(frozen=True, slots=True)
+class Reservation:
+    """All that is known of one order, early facts and seen ids included."""
+
+    id: ReservationId
+    version: int = 0
+    completed_at_ms: int | None = None
+    """None while the order itself has not come."""
+    expires_at_ms: int | None = None
+    """Set exactly while the status is Authorized."""
+    paid_at_ms: int | None = None
+    payment_id: str | None = None
+    order_digest: str | None = None
+    lines: tuple[Line, ...] = ()
+    acknowledged: tuple[AcknowledgedUnits, ...] = ()
+    invoices: tuple[Remembered, ...] = ()
+    cancellations: tuple[Remembered, ...] = ()
+    conflicts: tuple[str, ...] = ()
+    """``kind/id/digest`` of the contradictions that nothing else remembers."""
+    kept: tuple[Kept, ...] = ()
+    """In the order in which they came."""
+
+    @property
+    def status(self) -> Status:
+        """The first status whose condition holds."""
+        if self.completed_at_ms is None:
+            return Status.AWAITING
+        if any(line.held for line in self.lines):
+            return Status.AUTHORIZED if self.paid_at_ms is None else Status.CONFIRMED
+        if any(line.acknowledged for line in self.lines):
+            return Status.ACKNOWLEDGED
+        if any(line.settled for line in self.lines):
+            return Status.SETTLED
+        if all(line.canceled == line.quantity for line in self.lines):
+            return Status.CANCELED
+        if any(line.expired for line in self.lines):
+            return Status.EXPIRED
+        return Status.DENIED
+
+    @property
+    def refund_needed(self) -> bool:
+        """True exactly when the order is known and paid and has got nothing for it."""
+        return (
+            self.completed_at_ms is not None
+            and self.paid_at_ms is not None
+            and not any(line.held or line.acknowledged or line.settled for line in self.lines)
+        )

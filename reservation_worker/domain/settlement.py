@@ -1,0 +1,66 @@
+"""What a balance does to a stock: the count, and the acknowledged units that it has taken out."""
+
+from dataclasses import replace
+
+from reservation_worker.domain.facts import (
+    BalanceCounted,
+    ReservationSettlementDue,
+    Settlement,
+    StockSettlementDue,
+)
+from reservation_worker.domain.outcome import OutcomeKind
+from reservation_worker.domain.stock import Stock
+
+
+def counted(stock: Stock, fact: BalanceCounted) -> Stock | OutcomeKind:
+    """Return the stock with what a balance says, or why it says nothing new.
+
+    ``on_hand``, ``limit`` and ``unlimited`` are each kept with the ``counted_at`` they came with;
+    an older one is ignored on its own.
+    """
+    at_ms = fact.counted_at_ms
+    if at_ms == stock.counted_at_ms:
+        return OutcomeKind.REPEAT if _says_the_same(stock, fact) else OutcomeKind.BALANCE_DIFFERS
+    after = stock
+    if _is_newer(at_ms, stock.counted_at_ms):
+        after = replace(after, on_hand=fact.on_hand, counted_at_ms=at_ms, counted_by=fact.cause)
+    if fact.limit is not None and _is_newer(at_ms, stock.limit_counted_at_ms):
+        after = replace(after, limit=fact.limit, limit_counted_at_ms=at_ms)
+    if fact.unlimited is not None and _is_newer(at_ms, stock.unlimited_counted_at_ms):
+        after = replace(after, unlimited=fact.unlimited, unlimited_counted_at_ms=at_ms)
+    return after if after != stock else OutcomeKind.REPEAT
+
+
+def settled_further(stock: Stock, entries_max: int) -> tuple[Stock, tuple[Settlement, ...]]:
+    """Take acknowledged entries that the count covers out of the bucket, oldest first.
+
+    Returns the stock, and the follow-ups: one for each reservation concerned, and one for the stock
+    itself where more entries are covered than one step may take.
+    """
+    covered = [entry for entry in stock.entries if stock.covers(entry.invoiced_at_ms)]
+    taken = covered[:entries_max]
+    more = len(covered) > len(taken)
+    after = replace(
+        stock,
+        acknowledged=stock.acknowledged - sum(entry.units for entry in taken),
+        entries=stock.entries[len(taken) :],
+        settled_through=taken[-1].place if more else None,
+    )
+    account, warehouse_id, sku = stock.id.account, stock.id.warehouse_id, stock.id.sku
+    order_ids = dict.fromkeys(entry.order_id for entry in taken)
+    settlements: list[Settlement] = [
+        ReservationSettlementDue(account, warehouse_id, sku, order_id) for order_id in order_ids
+    ]
+    if more:
+        settlements.append(StockSettlementDue(account, warehouse_id, sku))
+    return after, tuple(settlements)
+
+
+def _is_newer(at_ms: int, stored_at_ms: int | None) -> bool:
+    return stored_at_ms is None or at_ms > stored_at_ms
+
+
+def _says_the_same(stock: Stock, fact: BalanceCounted) -> bool:
+    limit = stock.limit if stock.limit_counted_at_ms == fact.counted_at_ms else None
+    unlimited = stock.unlimited if stock.unlimited_counted_at_ms == fact.counted_at_ms else None
+    return (fact.on_hand, fact.limit, fact.unlimited) == (stock.on_hand, limit, unlimited)
