@@ -1,0 +1,59 @@
+"""RFC 3339 times outside, integer milliseconds since the epoch inside."""
+
+import re
+from datetime import UTC, date, datetime, timedelta
+from functools import lru_cache
+
+_RFC_3339 = re.compile(
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt][0-9]{2}:[0-9]{2}:[0-9]{2}"
+    r"(?:\.[0-9]{1,30})?(?:[Zz]|[+-][0-9]{2}:[0-9]{2})"
+).fullmatch
+_FULL_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}").fullmatch
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_DAY_MS = 24 * 60 * 60 * 1000
+
+
+def parse_instant_ms(text: str) -> int:
+    """Read an RFC 3339 time with an offset; digits below a millisecond are cut off.
+
+    A leap second (``:60``) is not understood.
+
+    Raises:
+        ValueError: the text is not such a time.
+    """
+    if _RFC_3339(text) is None:
+        msg = "not an RFC 3339 time with an offset"
+        raise ValueError(msg)
+    try:
+        since_epoch = datetime.fromisoformat(text) - _EPOCH
+    except ValueError:
+        since_epoch = datetime.fromisoformat(text.upper()) - _EPOCH
+    return (
+        since_epoch.days * _DAY_MS + since_epoch.seconds * 1000 + since_epoch.microseconds // 1000
+    )
+
+
+def parse_date(text: str) -> date:
+    """Read an RFC 3339 full date.
+
+    Raises:
+        ValueError: the text is not such a date.
+    """
+    if _FULL_DATE(text) is None:
+        msg = "not a date of the form YYYY-MM-DD"
+        raise ValueError(msg)
+    return date.fromisoformat(text)
+
+
+def instant_text(instant_ms: int) -> str:
+    """Write an instant of the years 1 to 9999: always ``Z``, milliseconds only if there are any."""
+    second, millisecond = divmod(instant_ms, 1000)
+    if millisecond:
+        return f"{_second_text(second)}.{millisecond:03d}Z"
+    return _second_text(second) + "Z"
+
+
+@lru_cache(maxsize=8192)
+def _second_text(second: int) -> str:
+    """Remembered, because the events of a batch share their seconds."""
+    return (_EPOCH + timedelta(seconds=second)).replace(tzinfo=None).isoformat()

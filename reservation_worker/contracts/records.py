@@ -1,0 +1,108 @@
+"""Kafka records as values: what is read, what is written, and why one could not be used."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from reservation_worker.domain.outcome import OutcomeKind
+
+Headers = tuple[tuple[str, bytes | None], ...]
+"""In the order of the record; a name may come several times."""
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One record of an input topic, as it was read."""
+
+    topic: str
+    partition: int
+    offset: int
+    timestamp_ms: int
+    """The record's own timestamp."""
+    key: bytes | None
+    value: bytes | None
+    headers: Headers
+
+
+class RejectionCode(StrEnum):
+    """Why an input cannot be used."""
+
+    DECODE_FAILED = "DECODE_FAILED"
+    """Not one UTF-8 JSON text: broken, duplicate keys, NaN, nested too deep."""
+    NULL_VALUE = "NULL_VALUE"
+    SCHEMA_INVALID = "SCHEMA_INVALID"
+    """Missing or wrong fields, floats, empty lines, a repeated line."""
+    UNSUPPORTED_TYPE = "UNSUPPORTED_TYPE"
+    UNSUPPORTED_VERSION = "UNSUPPORTED_VERSION"
+    OUT_OF_BOUNDS = "OUT_OF_BOUNDS"
+    PAYLOAD_TOO_LARGE = "PAYLOAD_TOO_LARGE"
+    CLOCK_SKEW = "CLOCK_SKEW"
+    """A time too far ahead of the record's own timestamp."""
+    BALANCE_DIFFERS = "BALANCE_DIFFERS"
+    """Another balance with the same ``counted_at`` stands."""
+    ORPHANED = "ORPHANED"
+    """Facts whose order never came."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rejection:
+    """Why one input cannot be used."""
+
+    code: RejectionCode
+    pointer: str | None
+    """JSON pointer (RFC 6901) of the bad field; None where no single field is at fault."""
+    message: str
+    """One sentence without any part of the payload."""
+
+
+class OutputTopic(StrEnum):
+    """The topics written, by their default names; settings may name others."""
+
+    RESERVATION_CHANGED = "reservation-changed"
+    ACKNOWLEDGED_RESERVATION = "acknowledged-reservation"
+    STOCK_CHANGED = "stock-changed"
+
+
+@dataclass(frozen=True, slots=True)
+class OutputRecord:
+    """One record to be written; a pure function of shard, step, index and event."""
+
+    topic: OutputTopic
+    partition: int
+    """The shard's number."""
+    key: bytes
+    value: bytes
+    headers: tuple[tuple[str, bytes], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetter:
+    """One record for the dead letter topic."""
+
+    key: bytes | None
+    value: bytes | None
+    headers: Headers
+
+
+def record_bytes(record: Record) -> int:
+    """Return the bytes of key, value and headers together."""
+    total = len(record.value or b"") + len(record.key or b"")
+    if record.headers:
+        total += sum(len(name) + len(value or b"") for name, value in record.headers)
+    return total
+
+
+def rejection_of(outcome: OutcomeKind) -> Rejection | None:
+    """Return why a fact with this outcome is dead-lettered; None if it is not."""
+    if outcome is OutcomeKind.BALANCE_DIFFERS:
+        return Rejection(
+            RejectionCode.BALANCE_DIFFERS,
+            "/counted_at",
+            "Another balance with the same counted_at and other contents stands.",
+        )
+    if outcome is OutcomeKind.OUT_OF_BOUNDS:
+        return Rejection(
+            RejectionCode.OUT_OF_BOUNDS,
+            None,
+            "The reservation would remember or publish more than its bounds allow.",
+        )
+    return None

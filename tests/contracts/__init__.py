@@ -1,0 +1,1 @@
+"""Every event read and written."""
