@@ -1,0 +1,232 @@
+"""Measures the worker on real servers: ``python -m tests.benchmarks.measure --help``.
+
+Everything runs on this machine: Kafka, Valkey (AOF every second), one worker with both roles in
+exactly-once mode, the producer and the reader. What is counted is what a read_committed reader
+sees.
+"""
+
+import argparse
+import json
+import os
+import statistics
+import sys
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from confluent_kafka import Producer
+from redis import Redis
+
+from tests.benchmarks import mix
+from tests.benchmarks.stage import Reader, Stage, Stalled, send, stage, worker
+
+
+def main() -> None:
+    """Run one scenario and print its figures as JSON lines."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("scenario", choices=("throughput", "latency", "growth"))
+    parser.add_argument("--runs", type=int, default=3)
+    parser.add_argument("--orders", type=int, default=100_000, help="orders of one run's backlog")
+    parser.add_argument("--rate", type=int, default=500, help="facts per second (latency)")
+    parser.add_argument("--seconds", type=int, default=30, help="length of a run (latency)")
+    parser.add_argument("--live", type=int, default=1_000_000, help="live reservations (growth)")
+    parser.add_argument("--seed", type=int, default=1)
+    arguments = parser.parse_args()
+    print(json.dumps({"cores": os.cpu_count(), **vars(arguments)}))
+    with TemporaryDirectory() as directory:
+        match arguments.scenario:
+            case "throughput":
+                _throughput(Path(directory), arguments)
+            case "latency":
+                _latency(Path(directory), arguments)
+            case "growth":
+                _growth(Path(directory), arguments)
+
+
+def _throughput(directory: Path, arguments: argparse.Namespace) -> None:
+    rates = []
+    for run in range(arguments.runs + 1):
+        with stage(directory / str(run)) as found:
+            rate = _backlog_rate(found, arguments.orders, arguments.seed + run)
+        label = "warm-up" if run == 0 else f"run {run}"
+        print(json.dumps({"run": label, "facts_per_second": round(rate)}), flush=True)
+        if run:
+            rates.append(rate)
+    _summary("facts_per_second", rates)
+
+
+def _backlog_rate(found: Stage, orders: int, seed: int) -> float:
+    """Return the changes per second of a backlog, from the first one read to the last."""
+    now = datetime.now(UTC)
+    reader = Reader(found)
+    with worker(found):
+        sent = send(found, mix.balances(now))
+        _wait_for_step(found, sent)
+    send(found, mix.day(orders, now, seed))
+    with worker(found):
+        count, first, last = reader.count_until_quiet()
+    reader.close()
+    return count / (last - first)
+
+
+def _wait_for_step(found: Stage, balances: int) -> None:
+    """Wait until the worker has counted every stock."""
+    redis = Redis.from_url(found.valkey.url)
+    deadline = time.monotonic() + 120
+    while time.monotonic() < deadline:
+        if redis.dbsize() >= balances:
+            time.sleep(1)
+            return
+        time.sleep(0.2)
+    raise Stalled("the balances were not counted in two minutes")
+
+
+def _latency(directory: Path, arguments: argparse.Namespace) -> None:
+    p50s, p99s = [], []
+    with stage(directory) as found, worker(found):
+        now = datetime.now(UTC)
+        _wait_for_step(found, send(found, mix.balances(now)))
+        for run in range(arguments.runs + 1):
+            count = arguments.rate * arguments.seconds
+            latencies = _offered(found, count, arguments.rate, run)
+            cuts = statistics.quantiles(latencies, n=100)
+            print(
+                json.dumps(
+                    {
+                        "run": run or "warm-up",
+                        "changes": len(latencies),
+                        "p50_ms": round(cuts[49], 1),
+                        "p99_ms": round(cuts[98], 1),
+                        "max_ms": round(max(latencies), 1),
+                    }
+                ),
+                flush=True,
+            )
+            if run:
+                p50s.append(cuts[49])
+                p99s.append(cuts[98])
+    _summary("p50_ms", p50s)
+    _summary("p99_ms", p99s)
+
+
+def _offered(found: Stage, count: int, rate: int, run: int) -> list[float]:
+    """Send facts at a steady rate; return each change's latency from record to reader, in ms."""
+    producer = Producer({"bootstrap.servers": found.bootstrap_servers, "linger.ms": 0})
+    sent_at: dict[tuple[str, int, int], float] = {}
+    latencies: list[float] = []
+    waiting: dict[tuple[str, int, int], float] = {}
+    reader = Reader(found)
+
+    def match(coordinates: tuple[str, int, int]) -> None:
+        if coordinates in sent_at and coordinates in waiting:
+            latencies.append((waiting.pop(coordinates) - sent_at[coordinates]) * 1_000)
+
+    now = datetime.now(UTC)
+    orders = (
+        mix.Message(m.topic, m.value.replace(b'"v', b'"run%d-' % run))
+        for m in mix.day(count, now, run)
+    )
+    begun = time.perf_counter()
+    sent = 0
+    deadline = begun + count / rate + 10
+    while time.perf_counter() < deadline:
+        while sent < count and time.perf_counter() - begun >= sent / rate:
+            message = next(orders)
+            at = time.perf_counter()
+
+            def delivered(_error: object, record: object, at: float = at) -> None:
+                coordinates = (record.topic(), record.partition(), record.offset())  # type: ignore[attr-defined]
+                sent_at[coordinates] = at
+                match(coordinates)
+
+            producer.produce(message.topic, message.value, on_delivery=delivered)
+            sent += 1
+        producer.poll(0)
+        for body in reader.read(0.0005):
+            seen = time.perf_counter()
+            cause = json.loads(body)["cause"]
+            if cause is not None:
+                coordinates = (cause["topic"], cause["partition"], cause["offset"])
+                waiting[coordinates] = seen
+                match(coordinates)
+        if sent == count and len(latencies) >= count * 0.999:
+            break
+    producer.flush(10)
+    reader.close()
+    return latencies
+
+
+def _growth(directory: Path, arguments: argparse.Namespace) -> None:
+    small, large = [], []
+    for run in range(arguments.runs):
+        for live, rates in ((10_000, small), (arguments.live, large)):
+            with stage(directory / f"{run}-{live}") as found:
+                bytes_each = _fill(found, live, arguments.seed)
+                rate = _backlog_rate_after_fill(found, arguments.orders, live, arguments.seed)
+            rates.append(rate)
+            print(
+                json.dumps(
+                    {
+                        "run": run + 1,
+                        "live": live,
+                        "facts_per_second": round(rate),
+                        "bytes_per_reservation": round(bytes_each),
+                    }
+                ),
+                flush=True,
+            )
+    _summary("facts_per_second_small", small)
+    _summary("facts_per_second_large", large)
+    ratios = [b / a for a, b in zip(small, large, strict=True)]
+    _summary("ratio_large_to_small", ratios)
+
+
+def _fill(found: Stage, live: int, seed: int) -> float:
+    """Make so many live reservations through the worker; return Redis bytes for each."""
+    now = datetime.now(UTC)
+    redis = Redis.from_url(found.valkey.url)
+    with worker(found):
+        _wait_for_step(found, send(found, mix.balances(now)))
+        before = int(redis.info("memory")["used_memory"])  # type: ignore[index]
+        reader = Reader(found)
+        send(found, mix.orders(live, now, seed))
+        count, _first, _last = reader.count_until_quiet(quiet_seconds=10)
+        reader.close()
+        assert count == live, f"{live} orders made {count} changes"
+        time.sleep(2)
+        after = int(redis.info("memory")["used_memory"])  # type: ignore[index]
+    return (after - before) / live
+
+
+def _backlog_rate_after_fill(found: Stage, orders: int, live: int, seed: int) -> float:
+    now = datetime.now(UTC)
+    reader = Reader(found)
+    send(
+        found,
+        (
+            mix.Message(m.topic, m.value.replace(b'"v', b'"n%d-' % live))
+            for m in mix.day(orders, now, seed)
+        ),
+    )
+    with worker(found):
+        count, first, last = reader.count_until_quiet()
+    reader.close()
+    return count / (last - first)
+
+
+def _summary(name: str, values: list[float]) -> None:
+    print(
+        json.dumps(
+            {
+                "summary": name,
+                "minimum": round(min(values), 2),
+                "median": round(statistics.median(values), 2),
+                "maximum": round(max(values), 2),
+            }
+        )
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())
