@@ -1,0 +1,1 @@
+"""Doubles of the store and of Kafka, for tests of the loops: they keep the ports' contracts."""

@@ -1,0 +1,216 @@
+"""`Store` in memory: the ledger, in the steps, epochs and outboxes of the Lua scripts."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from threading import RLock
+
+from reservation_worker.adapters.in_memory.shard import (
+    InMemoryStoreConfig,
+    SavedShards,
+    Shard,
+    apply_step,
+    settlement_key,
+)
+from reservation_worker.domain.facts import DeadlineReached, Fact
+from reservation_worker.domain.keys import ReservationId, StockId
+from reservation_worker.domain.reservation import Reservation
+from reservation_worker.domain.stock import Stock
+from reservation_worker.ports import (
+    Clock,
+    DueWork,
+    FatallyBroken,
+    OutboxEntry,
+    ShardState,
+    StepRefusal,
+    StepRefused,
+    StepReply,
+    StoreUnavailable,
+)
+
+
+class InMemoryStore:
+    """The same contract as the scripts keep; tests may also break it the way servers break."""
+
+    def __init__(
+        self,
+        clock: Clock,
+        config: InMemoryStoreConfig | None = None,
+        *,
+        server: str = "server-1/history-1",
+    ) -> None:
+        self._clock = clock
+        self._config = config or InMemoryStoreConfig()
+        self._server = server
+        self._is_available = True
+        self._shards: dict[int, Shard] = {}
+        self._lock = RLock()
+
+    # ---- what tests do to it
+
+    def become(self, server: str, saved: SavedShards | None = None) -> None:
+        """Go on as another server (a restart, a failover), with what an older moment held.
+
+        None: nothing is lost.
+        """
+        with self._lock:
+            self._server = server
+            if saved is not None:
+                self._shards = saved.shards()
+
+    def saved(self) -> SavedShards:
+        """Return what the store holds now."""
+        with self._lock:
+            return SavedShards(self._shards)
+
+    def set_available(self, *, available: bool) -> None:
+        """Begin or end an outage."""
+        with self._lock:
+            self._is_available = available
+
+    def tear(self, shard: int) -> None:
+        """Leave the mark of a step that was cut off in the middle."""
+        with self._lock:
+            self._shards[shard].torn = True
+
+    # ---- the port
+
+    def now_ms(self) -> int:
+        """Return the wall clock that it was given."""
+        self._answer()
+        return self._clock.now_ms()
+
+    def inspect(self, shard: int) -> ShardState:
+        """Read a shard's ``meta`` and the identity of the server."""
+        with self._lock:
+            self._answer()
+            held = self._shards.get(shard) or Shard()
+            return ShardState(
+                held.epoch,
+                held.step,
+                held.published,
+                held.torn,
+                held.verified_server,
+                self._server,
+            )
+
+    def step(self, shard: int, epoch: int, facts: Sequence[Fact]) -> StepReply | StepRefused:
+        """Apply a prefix of facts of one shard, in order."""
+        assert facts, "a step needs a fact"
+        with self._lock:
+            held = self._admitted(shard, epoch)
+            if isinstance(held, StepRefused):
+                return held
+            if held.step - held.published >= self._config.outbox_steps_max:
+                return StepRefused(StepRefusal.OUTBOX_FULL, held.epoch)
+            after = held.copied()
+            outcomes = apply_step(held, after, facts, self._config)
+            self._shards[shard] = after
+            return StepReply(outcomes, after.step, after.published)
+
+    def read_outbox(
+        self, shard: int, epoch: int, after_step: int, entries_max: int
+    ) -> tuple[OutboxEntry, ...] | StepRefused:
+        """Return the next entries behind a step, in order, without gaps."""
+        with self._lock:
+            held = self._admitted(shard, epoch)
+            if isinstance(held, StepRefused):
+                return held
+            last_step = min(held.step, after_step + entries_max)
+            if last_step > after_step and after_step + 1 not in held.outbox:
+                raise FatallyBroken(f"the outbox of shard {shard} lacks step {after_step + 1}")
+            return tuple(held.outbox[step] for step in range(after_step + 1, last_step + 1))
+
+    def mark_published(self, shard: int, epoch: int, step: int) -> StepRefused | None:
+        """Record that the outbox is published up to a step, and trim it."""
+        with self._lock:
+            held = self._admitted(shard, epoch)
+            if isinstance(held, StepRefused):
+                return held
+            if step > held.step:
+                raise FatallyBroken(f"step {step} of shard {shard} is published, but not there")
+            held.published = max(held.published, step)
+            held.outbox = {n: entry for n, entry in held.outbox.items() if n > held.published}
+            return None
+
+    def due(
+        self, shard: int, epoch: int, expired_up_to_ms: int, facts_max: int
+    ) -> DueWork | StepRefused:
+        """Return deadlines at or before an instant, and settlements that wait."""
+        assert facts_max >= 1, "no number means infinity"
+        with self._lock:
+            held = self._admitted(shard, epoch)
+            if isinstance(held, StepRefused):
+                return held
+            deadlines = sorted(
+                (one.expires_at_ms, one.id.key, one.id)
+                for one in held.reservations.values()
+                if one.expires_at_ms is not None and one.expires_at_ms <= expired_up_to_ms
+            )
+            settlements = sorted(
+                held.settlements, key=lambda one: (held.settlements[one], settlement_key(one))
+            )
+            return DueWork(
+                tuple(
+                    DeadlineReached(reservation_id.account, reservation_id.order_id, at_ms)
+                    for at_ms, _, reservation_id in deadlines[:facts_max]
+                ),
+                tuple(settlements[:facts_max]),
+            )
+
+    def latest_steps(self, shards: Sequence[int]) -> tuple[int, ...]:
+        """Return each shard's step, unverified."""
+        with self._lock:
+            self._answer()
+            return tuple((self._shards.get(shard) or Shard()).step for shard in shards)
+
+    def claim(self, shard: int, inspected: ShardState, epoch: int) -> bool:
+        """Write epoch and server into ``meta`` if it still says what was inspected."""
+        with self._lock:
+            self._answer()
+            held = self._shards.get(shard) or Shard()
+            if inspected.server != self._server or held.torn:
+                return False
+            if held.epoch == 0:
+                if inspected.epoch:
+                    return False
+                held = replace(held, step=inspected.step, published=inspected.step)
+            elif held.epoch == epoch:
+                return held.verified_server == self._server
+            elif held.epoch > epoch or (held.epoch, held.step, held.verified_server) != (
+                inspected.epoch,
+                inspected.step,
+                inspected.verified_server,
+            ):
+                return False
+            self._shards[shard] = replace(held, epoch=epoch, verified_server=self._server)
+            return True
+
+    def reservation(self, shard: int, reservation_id: ReservationId) -> Reservation | None:
+        """Return a reservation for display; None where there is none."""
+        with self._lock:
+            self._answer()
+            return (self._shards.get(shard) or Shard()).reservations.get(reservation_id)
+
+    def stock(self, shard: int, stock_id: StockId) -> Stock | None:
+        """Return a stock for display, without its entries; None where there is none."""
+        with self._lock:
+            self._answer()
+            stock = (self._shards.get(shard) or Shard()).stocks.get(stock_id)
+            return None if stock is None else replace(stock, entries=())
+
+    def _admitted(self, shard: int, epoch: int) -> Shard | StepRefused:
+        self._answer()
+        held = self._shards.get(shard)
+        if held is None:
+            return StepRefused(StepRefusal.EPOCH, 0)
+        if held.verified_server != self._server:
+            return StepRefused(StepRefusal.SERVER, held.epoch)
+        if held.epoch != epoch:
+            return StepRefused(StepRefusal.EPOCH, held.epoch)
+        if held.torn:
+            return StepRefused(StepRefusal.TORN, held.epoch)
+        return held
+
+    def _answer(self) -> None:
+        if not self._is_available:
+            raise StoreUnavailable("the store is not available for now")

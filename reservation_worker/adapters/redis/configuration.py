@@ -1,0 +1,34 @@
+"""The bounds of a step, and how often a call is tried."""
+
+from dataclasses import dataclass
+
+from reservation_worker.domain.ledger import SETTLED_ENTRIES_MAX
+
+
+@dataclass(frozen=True, slots=True)
+class StoreConfig:
+    """Every one is a bound: none means infinity."""
+
+    facts_per_step_max: int = 500
+    """More make the server pause longer and go no faster."""
+    lines_per_step_max: int = 5_000
+    """Order lines that the facts of a step concern; bounds the pause where orders are large."""
+    event_bytes_max: int = 900_000
+    """What would be published of one change must fit a Kafka record (1 MiB by default)."""
+    step_bytes_max: int = 4_000_000
+    """Bytes of one outbox entry, one event more at most."""
+    outbox_steps_max: int = 10_000
+    """Steps that may wait to be published before a shard refuses further ones."""
+    outbox_read_bytes_max: int = 16_000_000
+    """Bytes of the outbox that one call reads, one entry at least."""
+    settled_entries_max: int = SETTLED_ENTRIES_MAX
+    attempts_max: int = 3
+    """Tries of one call while the connection breaks; other refusals are not tried again here."""
+
+    def __post_init__(self) -> None:
+        """Check the relations between the bounds."""
+        assert self.facts_per_step_max >= 1, "a step takes at least one fact"
+        assert self.settled_entries_max >= 1, "a settlement must come to an end"
+        assert self.attempts_max >= 1, "a call is tried at least once"
+        assert self.event_bytes_max <= self.step_bytes_max, "a step holds its largest event"
+        assert self.step_bytes_max <= self.outbox_read_bytes_max, "an entry is read in one call"

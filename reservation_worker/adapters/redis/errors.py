@@ -1,0 +1,77 @@
+"""Tells an outage of Redis from a defect, and says so without any argument of the command.
+
+redis-py puts commands, and Lua puts values, into the texts of errors; so only the code of an error
+and the line of the script are kept.
+"""
+
+import re
+
+from redis import exceptions
+
+from reservation_worker.ports import FatallyBroken, StoreUnavailable
+
+ClientError = exceptions.RedisError | exceptions.RedisClusterException
+CLIENT_ERRORS = (exceptions.RedisError, exceptions.RedisClusterException)
+"""Everything that the client raises; there is no one class for it."""
+
+OUTAGE_CODES = frozenset(
+    {
+        "ASK",  # never followed: half of the shard's keys would be missing there
+        "BUSY",
+        "CLUSTERDOWN",
+        "LOADING",
+        "MASTERDOWN",
+        "MISCONF",
+        "MOVED",
+        "NOREPLICAS",
+        "OOM",
+        "READONLY",
+        "TRYAGAIN",
+        "UNKILLABLE",
+    }
+)
+_CODE_OF_TYPE: dict[type[Exception], str] = {
+    # The client cuts these codes off the text that the server sent.
+    exceptions.BusyLoadingError: "LOADING",
+    exceptions.ClusterDownError: "CLUSTERDOWN",
+    exceptions.MasterDownError: "MASTERDOWN",
+    exceptions.MovedError: "MOVED",
+    exceptions.AskError: "ASK",
+    exceptions.NoPermissionError: "NOPERM",
+    exceptions.NoScriptError: "NOSCRIPT",
+    exceptions.OutOfMemoryError: "OOM",
+    exceptions.ReadOnlyError: "READONLY",
+    exceptions.TryAgainError: "TRYAGAIN",
+}
+_CODE = re.compile(r"(?P<code>[A-Z]{2,})\b")
+_SCRIPT_LINE = re.compile(r"user_script:(?P<line>\d+)")
+
+
+def is_broken_connection(error: ClientError) -> bool:
+    """Tell whether the same call may simply be made again: nobody knows whether it was run."""
+    return isinstance(
+        error, exceptions.ConnectionError | exceptions.TimeoutError
+    ) and not isinstance(error, exceptions.BusyLoadingError)
+
+
+def translated(error: ClientError, what: str) -> StoreUnavailable | FatallyBroken:
+    """Return the port's exception for an error of the client; `what`: the call that failed."""
+    code = _code(error)
+    if isinstance(error, exceptions.ResponseError) and code not in OUTAGE_CODES:
+        line = _SCRIPT_LINE.search(str(error))
+        where = f" in line {line['line']} of the joined script" if line else ""
+        return FatallyBroken(
+            f"Redis refused {what}: {code}{where}. Waiting cannot help: check that this Redis is "
+            "7.0 or newer (Valkey 7.2), that its user may run the worker's commands, and that "
+            "nothing else writes to the worker's keys"
+        )
+    return StoreUnavailable(f"Redis could not run {what}: {code}")
+
+
+def _code(error: ClientError) -> str:
+    """Return the code of an error, such as ``OOM``; what is behind it may contain arguments."""
+    known = _CODE_OF_TYPE.get(type(error))
+    if known is not None:
+        return known
+    found = _CODE.match(str(error)) if isinstance(error, exceptions.ResponseError) else None
+    return type(error).__name__ if found is None else found["code"]

@@ -1,0 +1,38 @@
+--- claim: a shard's owner writes its epoch and the server that it has verified.
+-- Purpose: compare-and-set on what was inspected; never over a newer epoch, never a torn shard.
+-- Keys: meta
+-- Arguments: epoch, inspected epoch, inspected step, inspected verified server, inspected server
+-- Outcomes: none
+-- Needs: guard
+-- Flags: allow-oom
+-- Replies 1 if the shard is claimed (also by an earlier try of the same call), else 0.
+
+local epoch, inspected_epoch, inspected_step = ARGV[1], tonumber(ARGV[2]), ARGV[3]
+local verified_server, server = ARGV[4], ARGV[5]
+local found = redis.call('HMGET', KEYS[1], 'epoch', 'step', 'server', 'writing')
+
+if guard.server() ~= server or found[4] == '1' then
+  return 0
+end
+if not found[1] then
+  if inspected_epoch ~= 0 then
+    return 0
+  end
+  redis.call(
+    'HSET', KEYS[1],
+    'epoch', epoch, 'step', inspected_step, 'published', inspected_step,
+    'server', server, 'writing', '0'
+  )
+  return 1
+end
+if tonumber(found[1]) == tonumber(epoch) then
+  return found[3] == server and 1 or 0
+end
+local is_as_inspected = tonumber(found[1]) == inspected_epoch
+  and found[2] == inspected_step
+  and found[3] == verified_server
+if not is_as_inspected or tonumber(found[1]) > tonumber(epoch) then
+  return 0
+end
+redis.call('HSET', KEYS[1], 'epoch', epoch, 'server', server)
+return 1

@@ -1,0 +1,41 @@
+--- guard: refuses to work on an unverified server, in another epoch, or on a torn shard.
+-- Purpose: the check that every script makes before anything else.
+-- Keys: meta
+-- Arguments: epoch
+-- Outcomes: epoch, server, torn
+-- Needs: none
+
+local guard = {}
+
+-- Who this server is: another process, or another history of writes, has another name.
+function guard.server()
+  local info = redis.call('INFO', 'server', 'replication')
+  return string.match(info, 'run_id:(%x+)') .. '/' .. string.match(info, 'master_replid:(%x+)')
+end
+
+function guard.prefix(meta_key)
+  local prefix = string.match(meta_key, '^({s%d+}:)meta$')
+  assert(prefix, 'the first key is not the meta of a shard')
+  return prefix
+end
+
+-- Gives meta, or nil and a refusal: reason, epoch in force.
+function guard.admit(meta_key, epoch)
+  local found = redis.call('HMGET', meta_key, 'epoch', 'step', 'published', 'server', 'writing')
+  local current = tonumber(found[1] or '0')
+  if current == 0 then
+    return nil, { 'epoch', 0 }
+  end
+  if found[4] ~= guard.server() then
+    return nil, { 'server', current }
+  end
+  if current ~= tonumber(epoch) then
+    return nil, { 'epoch', current }
+  end
+  if found[5] == '1' then
+    return nil, { 'torn', current }
+  end
+  return { epoch = current, step = tonumber(found[2]), published = tonumber(found[3]) }
+end
+
+return guard

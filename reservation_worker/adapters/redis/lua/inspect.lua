@@ -1,0 +1,19 @@
+--- inspect: what a shard's meta says, and which server says it.
+-- Purpose: one atomic read, for whoever must decide whether the shard can be trusted.
+-- Keys: meta
+-- Arguments: none
+-- Outcomes: none
+-- Needs: guard
+-- Flags: no-writes
+-- Replies { epoch, step, published, torn, verified server, this server }.
+
+local found = redis.call('HMGET', KEYS[1], 'epoch', 'step', 'published', 'writing', 'server')
+
+return {
+  tonumber(found[1] or '0'),
+  tonumber(found[2] or '0'),
+  tonumber(found[3] or '0'),
+  found[4] == '1' and 1 or 0,
+  found[5] or '',
+  guard.server(),
+}

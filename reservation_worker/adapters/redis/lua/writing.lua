@@ -1,0 +1,131 @@
+--- writing: the third phase of a step: each touched key once.
+-- Purpose: state, indexes and outbox entry, between the marks that tell a torn step.
+-- Keys: meta, reservation, stock, acknowledged, due, settle, outbox
+-- Arguments: none
+-- Outcomes: none
+-- Needs: wire, chunks, stocks
+
+local writing = {}
+
+local EXPIRES_AT, VERSION = wire.reservation.EXPIRES_AT, wire.stock.VERSION
+local KEY, ACCOUNT, NAME = wire.stock.KEY, wire.stock.ACCOUNT, wire.stock.NAME
+local OCCURRED_AT, CAUSE = wire.stock.OCCURRED_AT, wire.stock.CAUSE
+local IS_BALANCE, ENTRIES_ADDED = wire.stock.IS_BALANCE, wire.stock.ENTRIES_ADDED
+local ENTRIES_REMOVED = wire.stock.ENTRIES_REMOVED
+local ENTRIES_TAKEN = wire.stock.ENTRIES_TAKEN
+
+-- Head of an array of five: layout; heads and pieces of changes; heads and pieces of stocks.
+local ENTRY_HEAD = '\149' .. cmsgpack.pack(wire.OUTBOX_FORMAT)
+
+-- The stocks that differ, one version later, packed; and what is published of them.
+local function pack_stocks(step)
+  local written, heads, pieces, count = {}, {}, {}, 0
+  for position = 1, step.changed_stock_count do
+    local stock = step.changed_stocks[position]
+    if stocks.is_changed_by_step(stock) then
+      local head_at, piece_at = 4 * count, 2 * count
+      count = count + 1
+      stock[VERSION] = stock[VERSION] + 1
+      heads[head_at + 1], heads[head_at + 2] = stock[ACCOUNT], stock[NAME]
+      heads[head_at + 3], heads[head_at + 4] = stock[OCCURRED_AT], stock[IS_BALANCE]
+      pieces[piece_at + 1], pieces[piece_at + 2] = stock[CAUSE], stocks.packed(stock)
+      written[count] = stock
+    end
+  end
+  return { count = count, stocks = written, heads = heads, pieces = pieces }
+end
+
+local function outbox_entry(step, written)
+  return ENTRY_HEAD
+    .. cmsgpack.pack(step.heads)
+    .. wire.array_head(2 * step.change_count)
+    .. table.concat(step.pieces)
+    .. cmsgpack.pack(written.heads)
+    .. wire.array_head(2 * written.count)
+    .. table.concat(written.pieces)
+end
+
+local function write_values(step, written)
+  local keys_and_values, count = {}, 0
+  for position = 1, step.changed_record_count do
+    local record = step.changed_records[position]
+    keys_and_values[count + 1], keys_and_values[count + 2] = record.key_in_redis, record.packed
+    count = count + 2
+  end
+  for position = 1, written.count do
+    keys_and_values[count + 1] = written.stocks[position][KEY]
+    keys_and_values[count + 2] = written.pieces[2 * position]
+    count = count + 2
+  end
+  chunks.call('MSET', keys_and_values)
+end
+
+local function write_index(key, added, removed)
+  chunks.call_with_key('ZADD', key, added)
+  chunks.call_with_key('ZREM', key, removed)
+end
+
+local function write_due_index(step)
+  local added, removed = {}, {}
+  for position = 1, step.changed_record_count do
+    local record = step.changed_records[position]
+    local expires_at = record.value[EXPIRES_AT]
+    if expires_at and expires_at ~= record.expires_at_before then
+      added[#added + 1] = expires_at
+      added[#added + 1] = record.key
+    elseif not expires_at and record.expires_at_before then
+      removed[#removed + 1] = record.key
+    end
+  end
+  write_index(step.prefix .. 'due', added, removed)
+end
+
+-- `scores`: member -> score, or false to remove it. The order of `pairs` changes no result.
+local function write_scores(key, scores)
+  local added, removed = {}, {}
+  for member, score in pairs(scores) do
+    if score then
+      added[#added + 1] = wire.integer(score)
+      added[#added + 1] = member
+    else
+      removed[#removed + 1] = member
+    end
+  end
+  write_index(key, added, removed)
+end
+
+local function write_entries(step, written)
+  for position = 1, written.count do
+    local stock = written.stocks[position]
+    local added, taken = stock[ENTRIES_ADDED], stock[ENTRIES_TAKEN]
+    if added or taken > 0 then
+      local key = step.prefix .. 'a:' .. stock[ACCOUNT] .. '/' .. stock[NAME]
+      write_index(key, added or {}, stock[ENTRIES_REMOVED] or {})
+      if taken > 0 then
+        redis.call('ZREMRANGEBYRANK', key, 0, taken - 1)
+      end
+    end
+  end
+end
+
+-- Gives the number of the step: the one before, if nothing changed.
+function writing.write(step)
+  local written = pack_stocks(step)
+  if step.change_count == 0 and written.count == 0 then
+    write_scores(step.prefix .. 'settle', step.settlements)
+    return step.number_before
+  end
+  local number = step.number_before + 1
+  redis.call('HSET', step.meta_key, 'writing', '1')
+  write_values(step, written)
+  write_due_index(step)
+  write_entries(step, written)
+  write_scores(step.prefix .. 'settle', step.settlements)
+  redis.call(
+    'SET', step.prefix .. 'o:' .. wire.integer(number), outbox_entry(step, written)
+  )
+  redis.call('HSET', step.meta_key, 'step', wire.integer(number), 'writing', '0')
+  return number
+end
+
+return writing

@@ -1,0 +1,1 @@
+"""The atomic step, on real servers and in memory."""

@@ -1,0 +1,148 @@
+"""The Lua on a real server must do what the ledger says: fact by fact, byte by byte published."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from random import Random
+from typing import cast
+
+import pytest
+import redis
+
+from reservation_worker.adapters.in_memory.store import InMemoryStore
+from reservation_worker.adapters.redis.store import RedisStore
+from reservation_worker.domain.facts import Fact
+from reservation_worker.domain.keys import ReservationId, StockId
+from reservation_worker.domain.ledger import Ledger, apply
+from reservation_worker.domain.outcome import OutcomeKind, ReservationChanged, StockChanged
+from reservation_worker.domain.reservation import Reservation
+from reservation_worker.domain.stock import Stock
+from reservation_worker.ports import OutboxEntry, StepRefused, StepReply
+from tests.store.conftest import Bounds, in_memory_store, redis_store
+from tests.store.random_facts import NOW_MS, random_facts
+
+SHARD = 5
+EPOCH = NOW_MS
+STEPS = 100
+FAR_FUTURE_MS = NOW_MS + 1_000_000
+BOUNDS = (
+    Bounds(facts_per_step_max=1),
+    Bounds(),
+    Bounds(settled_entries_max=1),
+    Bounds(settled_entries_max=2, event_bytes_max=3_300),
+)
+
+
+class Comparison:
+    """One shard in Lua, in memory, and as nothing but the ledger's values."""
+
+    def __init__(self, client: redis.Redis, bounds: Bounds) -> None:
+        self.client = client
+        self.bounds = bounds
+        self.lua: RedisStore = redis_store(client, bounds)
+        self.memory: InMemoryStore = in_memory_store(bounds)
+        self.ledger = Ledger()
+        self.published_reservations: dict[ReservationId, Reservation] = {}
+        self.published_stocks: dict[StockId, Stock] = {}
+        for store in (self.lua, self.memory):
+            assert store.claim(SHARD, store.inspect(SHARD), EPOCH)
+
+    def step(self, facts: list[Fact]) -> int:
+        """Apply facts everywhere and compare; returns how many of them were taken."""
+        step_before = self.lua.inspect(SHARD).step
+        reply = self.lua.step(SHARD, EPOCH, facts)
+        assert isinstance(reply, StepReply)
+        taken = len(reply.outcomes)
+        assert self.memory.step(SHARD, EPOCH, facts[:taken]) == reply
+        for fact, outcome in zip(facts[:taken], reply.outcomes, strict=True):
+            self._apply_to_ledger(fact, outcome)
+        self._compare_published(step_before)
+        return taken
+
+    def _apply_to_ledger(self, fact: Fact, outcome: OutcomeKind) -> None:
+        after, expected = apply(
+            self.ledger, fact, settled_entries_max=self.bounds.settled_entries_max
+        )
+        if outcome is OutcomeKind.OUT_OF_BOUNDS:
+            return  # A bound of the store; that both stores see it alike, the replies say.
+        assert expected.kind == outcome
+        self.ledger = after
+
+    def _compare_published(self, step_before: int) -> None:
+        expected = self.memory.read_outbox(SHARD, EPOCH, step_before, 10)
+        entries = self.lua.read_outbox(SHARD, EPOCH, step_before, 10)
+        assert not isinstance(entries, StepRefused)
+        assert not isinstance(expected, StepRefused)
+        for expected_entry, entry in zip(expected, entries, strict=True):
+            for expected_event, event in zip(expected_entry.events, entry.events, strict=True):
+                assert expected_event == event
+        assert expected == entries
+        self._restore(entries)
+
+    def _restore(self, entries: tuple[OutboxEntry, ...]) -> None:
+        for entry in entries:
+            for event in entry.events:
+                if isinstance(event, ReservationChanged):
+                    self.published_reservations[event.reservation.id] = event.reservation
+                elif isinstance(event, StockChanged):
+                    self.published_stocks[event.stock.id] = event.stock
+
+    def compare_state(self) -> None:
+        """Hold what Redis has stored, and what could be restored, against the ledger."""
+        ledger = self.ledger
+        assert dict(ledger.reservations) == self.published_reservations
+        stored = {one: self.lua.reservation(SHARD, one) for one in ledger.reservations}
+        assert dict(ledger.reservations) == stored
+        stocks = {one.id: replace(one, entries=()) for one in ledger.stocks.values()}
+        stocks = {one.id: one for one in stocks.values() if one != Stock(id=one.id)}
+        assert stocks == {one: self.lua.stock(SHARD, one) for one in stocks}
+        assert stocks == {one: self.published_stocks[one] for one in stocks}
+        assert expected_entries(ledger.stocks) == self._stored_entries()
+        expected_due = self.memory.due(SHARD, EPOCH, FAR_FUTURE_MS, 1_000)
+        assert expected_due == self.lua.due(SHARD, EPOCH, FAR_FUTURE_MS, 1_000)
+        assert not isinstance(expected_due, StepRefused)
+        assert set(ledger.settlements) == set(expected_due.settlements)
+
+    def _stored_entries(self) -> dict[str, list[tuple[str, float]]]:
+        prefix = f"{{s{SHARD}}}:a:"
+        stored: dict[str, list[tuple[str, float]]] = {}
+        for key in self.client.scan_iter(prefix + "*", count=1_000):
+            found = self.client.zrange(key, 0, -1, withscores=True)
+            entries = cast("list[tuple[bytes, float]]", found)
+            stored[key.decode().removeprefix(prefix)] = [
+                (member.decode(), score) for member, score in entries
+            ]
+        return stored
+
+
+def expected_entries(
+    stocks: Mapping[StockId, Stock],
+) -> dict[str, list[tuple[str, float]]]:
+    """Return the acknowledged entries as the sorted sets hold them."""
+    return {
+        stock.id.key: [
+            (f"{entry.member}/{entry.invoiced_at_ms}", float(entry.invoiced_at_ms))
+            for entry in stock.entries
+        ]
+        for stock in stocks.values()
+        if stock.entries
+    }
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_lua_decides_stores_and_publishes_what_the_ledger_says(
+    client: redis.Redis, seed: int
+) -> None:
+    """The ledger is the specification; the seed in the test's name repeats a failure."""
+    random = Random(seed)
+    comparison = Comparison(client, BOUNDS[seed % len(BOUNDS)])
+    seen: list[Fact] = []
+    for number in range(STEPS):
+        facts = random_facts(random, number, random.choice((1, 1, 2, 5, 12)), seen)
+        if random.random() < 0.3:
+            due = comparison.lua.due(SHARD, EPOCH, FAR_FUTURE_MS, 1_000)
+            assert not isinstance(due, StepRefused)
+            work: list[Fact] = [*due.settlements, *due.deadlines]
+            facts += random.sample(work, min(len(work), random.randrange(1, 4)))
+        taken = comparison.step(facts)
+        comparison.compare_state()
+        seen += facts[:taken]
