@@ -1,0 +1,167 @@
+"""What the clients are built from, and the options that belong to the guarantees."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from types import MappingProxyType
+from typing import Final, assert_never
+
+TRANSACTION_TIMEOUT_MS_MAX: Final = 15_000
+"""So long may the open transaction of a lost owner hold back its successor."""
+SHARDS_GROUP_SUFFIX: Final = "-shards"
+
+OptionValue = str | int | float | bool
+
+
+class Rebalancing(StrEnum):
+    """How the members of a group share partitions."""
+
+    EAGER = "eager"
+    COOPERATIVE = "cooperative"
+    CONSUMER = "consumer"
+    """KIP-848, ``group.protocol=consumer``: brokers of 4.0 or newer."""
+
+
+@dataclass(frozen=True, slots=True)
+class KafkaConfig:
+    """How to reach Kafka, and as whom."""
+
+    bootstrap_servers: str
+    group_id: str
+    """Of the apply loop; the owners of shards form the group with ``-shards`` behind it."""
+    worker_slot: str
+    """Names this process among those of the group; random per start where none is set."""
+    rebalancing: Rebalancing = Rebalancing.COOPERATIVE
+    session_timeout_ms: int = 45_000
+    """Has no effect with `Rebalancing.CONSUMER`: there the brokers' setting counts."""
+    max_poll_interval_ms: int = 300_000
+    transaction_timeout_ms: int = TRANSACTION_TIMEOUT_MS_MAX
+    request_timeout_ms: int = 10_000
+    """Of questions to the brokers (offsets, metadata)."""
+    extra: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}), repr=False)
+    """Client options passed on (TLS, SASL, tuning), except those that the guarantees own."""
+
+    def __post_init__(self) -> None:
+        """Refuse what would break a guarantee, whoever built this."""
+        assert 0 < self.transaction_timeout_ms <= TRANSACTION_TIMEOUT_MS_MAX
+        problems = refused_options(self.extra)
+        assert not problems, problems
+
+
+_OF_A_SETTING: Final = "it has a setting of its own"
+_OWNED_OPTIONS: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "bootstrap.servers": _OF_A_SETTING,
+        "metadata.broker.list": _OF_A_SETTING,
+        "group.id": _OF_A_SETTING,
+        "group.protocol": _OF_A_SETTING,
+        "partition.assignment.strategy": _OF_A_SETTING,
+        "session.timeout.ms": _OF_A_SETTING,
+        "max.poll.interval.ms": _OF_A_SETTING,
+        "transaction.timeout.ms": _OF_A_SETTING,
+        "transactional.id": "it is made of group, role and worker slot, so that fencing works",
+        "group.instance.id": "a member that keeps its id across restarts would not be told apart "
+        "from the one that it replaces",
+        "enable.auto.commit": "an offset is committed only when what it caused is published",
+        "auto.commit.enable": "an offset is committed only when what it caused is published",
+        "enable.auto.offset.store": "an offset is committed only when what it caused is published",
+        "auto.offset.reset": "a lost offset must be noticed, never skipped over",
+        "isolation.level": "what an aborted transaction wrote never happened",
+        "check.crcs": "a damaged record must be noticed",
+        "allow.auto.create.topics": "topics are created with the partitions and the retention "
+        "that the guarantees need",
+        "enable.partition.eof": "deadlines wait until the end of the payment topic is read",
+        "enable.idempotence": "each change is published once and in order",
+        "acks": "a change counts as published when no broker's loss can undo it",
+        "request.required.acks": "a change counts as published when no broker's loss can undo it",
+        "delivery.timeout.ms": "it must not exceed the transaction's",
+        "message.timeout.ms": "it must not exceed the transaction's",
+        "max.in.flight.requests.per.connection": "more than five would break the order",
+        "max.in.flight": "more than five would break the order",
+        "enable.gapless.guarantee": "transactions already are all or nothing",
+    }
+)
+
+
+def refused_options(extra: Mapping[str, str]) -> tuple[str, ...]:
+    """Return a sentence for each option that may not be passed on to the clients."""
+    return tuple(
+        f"kafka.extra must not set {name}: {_OWNED_OPTIONS[name]}."
+        for name in sorted(extra)
+        if name in _OWNED_OPTIONS
+    )
+
+
+def connection_options(config: KafkaConfig, role: str) -> dict[str, OptionValue]:
+    """Return what every client needs; a user's options come first, ours win."""
+    return {
+        # The client library refuses a producer whose requests may outlast its transactions.
+        "socket.timeout.ms": min(config.request_timeout_ms, config.transaction_timeout_ms),
+        "reconnect.backoff.max.ms": 1_000,
+        **config.extra,
+        "bootstrap.servers": config.bootstrap_servers,
+        "client.id": f"{config.group_id}-{role}-{config.worker_slot}",
+    }
+
+
+def reader_options(config: KafkaConfig, role: str) -> dict[str, OptionValue]:
+    """Return the options of a consumer that reads committed records and commits nothing itself."""
+    return {
+        # A full queue must not stop fetching for the default second.
+        "fetch.queue.backoff.ms": 10,
+        "queued.max.messages.kbytes": 32_768,
+        **connection_options(config, role),
+        "group.id": config.group_id,
+        "enable.auto.commit": False,
+        "enable.auto.offset.store": False,
+        "auto.offset.reset": "error",
+        "isolation.level": "read_committed",
+        "check.crcs": True,
+        "allow.auto.create.topics": False,
+        "enable.partition.eof": True,
+    }
+
+
+def member_options(config: KafkaConfig, role: str, group_id: str) -> dict[str, OptionValue]:
+    """Return the options of a consumer that is a member of a group."""
+    options = {
+        **reader_options(config, role),
+        "group.id": group_id,
+        "max.poll.interval.ms": config.max_poll_interval_ms,
+    }
+    match config.rebalancing:
+        case Rebalancing.CONSUMER:
+            return {**options, "group.protocol": "consumer"}
+        case Rebalancing.COOPERATIVE:
+            strategy = "cooperative-sticky"
+        case Rebalancing.EAGER:
+            # `range` would give the first partition of every topic to the same member.
+            strategy = "roundrobin"
+        case _:
+            assert_never(config.rebalancing)
+    return {
+        **options,
+        "group.protocol": "classic",
+        "partition.assignment.strategy": strategy,
+        "session.timeout.ms": config.session_timeout_ms,
+        "heartbeat.interval.ms": max(1, min(3_000, config.session_timeout_ms // 3)),
+    }
+
+
+def producer_options(config: KafkaConfig, role: str) -> dict[str, OptionValue]:
+    """Return the options of the transactional producer of a role."""
+    return {
+        # The default back-off is the whole latency tail: a new transaction meets the last one's
+        # end, and is tried again only after it.
+        "linger.ms": 0,
+        "retry.backoff.ms": 1,
+        "retry.backoff.max.ms": 10,
+        # More than one transaction holds, so that producing never waits.
+        "queue.buffering.max.messages": 200_000,
+        **connection_options(config, role),
+        "enable.idempotence": True,
+        "acks": "all",
+        "transactional.id": f"{config.group_id}-{role}-{config.worker_slot}",
+        "transaction.timeout.ms": config.transaction_timeout_ms,
+        "message.timeout.ms": config.transaction_timeout_ms,
+    }

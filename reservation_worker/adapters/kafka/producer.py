@@ -1,0 +1,233 @@
+"""A transactional producer: one transaction at a time, and the order of error tests.
+
+Fatal, then requires-abort, then retriable, else fatal. A fatal producer is never called again.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Final, NoReturn
+
+import structlog
+from confluent_kafka import KafkaError, KafkaException, Producer, TopicPartition
+
+from reservation_worker.adapters.kafka.client_logs import forward_client_logs
+from reservation_worker.adapters.kafka.configuration import OptionValue
+from reservation_worker.adapters.kafka.errors import (
+    error_of,
+    says_fenced,
+    says_membership_is_outdated,
+)
+from reservation_worker.ports import (
+    BrokerUnavailable,
+    Clock,
+    CommitFateUnknown,
+    FatallyBroken,
+    Membership,
+    OwnershipLost,
+)
+from reservation_worker.telemetry.log_events import PRODUCER_FENCED, PRODUCER_RECREATED
+
+RETRY_PAUSE_SECONDS: Final = 0.01
+QUEUE_FULL_PAUSE_SECONDS: Final = 0.05
+ANY_PARTITION: Final = -1
+HeaderList = list[tuple[str, str | bytes | None]]
+
+
+Message = tuple[str, bytes | None, bytes | None, int, HeaderList]
+"""One record to produce: topic, value, key, partition (or `ANY_PARTITION`), headers.
+
+A plain tuple, because it is made for every event that is published.
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class ProducerTimeouts:
+    """How long to try what may be tried again."""
+
+    request_ms: int
+    transaction_ms: int
+
+
+class _Aborted(Exception):
+    """The open transaction must be aborted."""
+
+    def __init__(self, error: KafkaError) -> None:
+        super().__init__(error.str())
+        self.error = error
+
+
+class _GivenUp(Exception):
+    """The producer is broken: it was dropped, and the transaction's fate with it."""
+
+    def __init__(self, error: KafkaError) -> None:
+        super().__init__(error.str())
+        self.error = error
+
+
+class TransactionalProducer:
+    """Makes a client when it is needed, and another one when that one had to be given up."""
+
+    def __init__(
+        self, options: Mapping[str, OptionValue], timeouts: ProducerTimeouts, clock: Clock
+    ) -> None:
+        self._options = dict(options)
+        self._timeouts = timeouts
+        self._now_ms = clock.monotonic_ms
+        self._producer: Producer | None = None
+        self._logger = structlog.get_logger()
+
+    def prepare(self) -> None:
+        """Have a client, with no transaction of an earlier one left open.
+
+        Raises:
+            BrokerUnavailable: Kafka does not answer.
+            FatallyBroken: Kafka refuses this client.
+        """
+        if self._producer is None:
+            producer = Producer(
+                {**self._options, **forward_client_logs(str(self._options["client.id"]))}
+            )
+            self._initialize(producer)
+            self._producer = producer
+
+    def commit(
+        self,
+        messages: Iterable[Message],
+        offsets: list[TopicPartition],
+        membership: Membership,
+        on_produced: Callable[[], None],
+        on_offsets_sent: Callable[[], None],
+    ) -> None:
+        """Run one transaction to its end.
+
+        Raises:
+            BrokerUnavailable: it was aborted; trying again is safe.
+            OwnershipLost: the membership is outdated; it was aborted.
+            CommitFateUnknown: the client was given up, and nobody can tell.
+            FatallyBroken: a message cannot be produced at all.
+        """
+        self.prepare()
+        producer = self._producer
+        assert producer is not None
+        try:
+            self._call(producer.begin_transaction, self._timeouts.request_ms)
+            try:
+                self._fill(producer, messages, offsets, membership, on_produced)
+                on_offsets_sent()
+                self._call(producer.commit_transaction, self._timeouts.transaction_ms * 2)
+            except _Aborted as aborted:
+                self._abort(producer)
+                if says_membership_is_outdated(aborted.error):
+                    raise OwnershipLost(str(aborted)) from aborted
+                raise BrokerUnavailable(str(aborted)) from aborted
+        except _GivenUp as broken:
+            fenced = says_fenced(broken.error)
+            self._logger.warning(
+                PRODUCER_FENCED if fenced else PRODUCER_RECREATED, reason=str(broken)
+            )
+            raise CommitFateUnknown(str(broken)) from broken
+
+    def close(self) -> None:
+        """Give the client up; an open transaction is aborted by the brokers in time."""
+        self._producer = None
+
+    def _fill(
+        self,
+        producer: Producer,
+        messages: Iterable[Message],
+        offsets: list[TopicPartition],
+        membership: Membership,
+        on_produced: Callable[[], None],
+    ) -> None:
+        deadline_ms = self._now_ms() + self._timeouts.transaction_ms
+        self._produce_all(producer, messages, deadline_ms)
+        on_produced()
+        timeout_ms = self._timeouts.request_ms
+        self._call(
+            # Tried again with identical arguments, as the client demands.
+            lambda: producer.send_offsets_to_transaction(
+                offsets, membership.token, timeout_ms / 1000
+            ),
+            timeout_ms,
+        )
+
+    def _produce_all(
+        self, producer: Producer, messages: Iterable[Message], deadline_ms: int
+    ) -> None:
+        produce = producer.produce
+        for topic, value, key, partition, headers in messages:
+            while True:
+                try:
+                    produce(topic, value, key, partition, headers=headers)
+                except BufferError as full:
+                    if self._now_ms() > deadline_ms:
+                        raise _Aborted(KafkaError(KafkaError._QUEUE_FULL)) from full  # noqa: SLF001
+                    producer.poll(QUEUE_FULL_PAUSE_SECONDS)
+                except KafkaException as exception:
+                    self._refuse(producer, topic, exception)
+                else:
+                    break
+
+    def _refuse(self, producer: Producer, topic: str, exception: KafkaException) -> NoReturn:
+        error = error_of(exception)
+        if error.code() != KafkaError.MSG_SIZE_TOO_LARGE:
+            self._raise(error)
+        self._abort(producer)
+        raise FatallyBroken(
+            f"A record for {topic} is larger than the client may send: raise message.max.bytes "
+            "of client and topic."
+        ) from exception
+
+    def _call(self, operation: Callable[[], None], timeout_ms: int) -> None:
+        """Call the client until it answers anything but "try again", or the time is over."""
+        deadline_ms = self._now_ms() + timeout_ms
+        while True:
+            try:
+                operation()
+            except KafkaException as exception:
+                error = error_of(exception)
+                if not self._may_try_again(error):
+                    self._raise(error)
+                if self._now_ms() > deadline_ms:
+                    self._producer = None
+                    raise _GivenUp(error) from exception
+                assert self._producer is not None
+                self._producer.poll(RETRY_PAUSE_SECONDS)
+            else:
+                return
+
+    def _abort(self, producer: Producer) -> None:
+        """End the transaction without effect; a client that cannot even do that is given up.
+
+        Then the next one's `prepare` ends the transaction, or the brokers do: never a commit.
+        """
+        try:
+            self._call(producer.abort_transaction, self._timeouts.transaction_ms)
+        except (_Aborted, _GivenUp) as broken:
+            self._producer = None
+            self._logger.warning(PRODUCER_RECREATED, reason=str(broken))
+
+    def _initialize(self, producer: Producer) -> None:
+        deadline_ms = self._now_ms() + self._timeouts.request_ms
+        while True:
+            try:
+                producer.init_transactions(self._timeouts.request_ms / 1000)
+            except KafkaException as exception:
+                error = error_of(exception)
+                if error.fatal() and not says_fenced(error):
+                    raise FatallyBroken(f"Kafka refuses transactions: {error.str()}") from exception
+                if not self._may_try_again(error) or self._now_ms() > deadline_ms:
+                    raise BrokerUnavailable(error.str()) from exception
+                producer.poll(RETRY_PAUSE_SECONDS)
+            else:
+                return
+
+    def _raise(self, error: KafkaError) -> NoReturn:
+        if not error.fatal() and error.txn_requires_abort():
+            raise _Aborted(error)
+        self._producer = None
+        raise _GivenUp(error)
+
+    @staticmethod
+    def _may_try_again(error: KafkaError) -> bool:
+        return not error.fatal() and not error.txn_requires_abort() and error.retriable()

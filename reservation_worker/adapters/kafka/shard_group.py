@@ -1,0 +1,149 @@
+"""The group whose members own shards: one partition of ``reservation-shards`` each."""
+
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+import structlog
+from confluent_kafka import Consumer, KafkaException, TopicPartition
+
+from reservation_worker.adapters.kafka.client_logs import forward_client_logs
+from reservation_worker.adapters.kafka.configuration import (
+    SHARDS_GROUP_SUFFIX,
+    KafkaConfig,
+    Rebalancing,
+    member_options,
+)
+from reservation_worker.adapters.kafka.errors import error_of
+from reservation_worker.adapters.kafka.membership import capture_membership
+from reservation_worker.adapters.kafka.positions import parse_position
+from reservation_worker.ports import BrokerUnavailable, FatallyBroken, OwnedShards, Position
+from reservation_worker.telemetry.labels import RebalanceKind
+from reservation_worker.telemetry.log_events import (
+    CLIENT_WARNED,
+    PARTITIONS_ASSIGNED,
+    PARTITIONS_LOST,
+    PARTITIONS_REVOKED,
+)
+from reservation_worker.telemetry.metrics import Metrics
+
+ROLE: Final = "publish"
+CAPTURE_ATTEMPTS_MAX: Final = 3
+"""A poll that served a rebalance is followed by another one, at most so often."""
+
+
+class KafkaShardGroup:
+    """A consumer that reads nothing: its assignment says which shards this process owns.
+
+    Single-threaded: the publishing transaction begins and ends between two polls, and callbacks
+    run only inside of polls; so none is open when a callback runs.
+    """
+
+    def __init__(self, config: KafkaConfig, topic: str, metrics: Metrics) -> None:
+        """Subscribe; the group is joined by polling."""
+        self._topic = topic
+        self._metrics = metrics
+        self._request_seconds = config.request_timeout_ms / 1000
+        self._incremental = config.rebalancing is not Rebalancing.EAGER
+        self._logger = structlog.get_logger()
+        self._tenures: dict[int, int] = {}
+        self._rebalances_total = 0
+        options = {
+            **member_options(config, ROLE, config.group_id + SHARDS_GROUP_SUFFIX),
+            "enable.partition.eof": False,
+        }
+        self._consumer = Consumer({**options, **forward_client_logs(str(options["client.id"]))})
+        self._consumer.subscribe(
+            [topic],
+            on_assign=self._on_assign,
+            on_revoke=self._on_revoke,
+            on_lost=self._on_lost,
+        )
+
+    def poll(self) -> OwnedShards:
+        """Serve the group, without waiting, and capture ownership and membership together.
+
+        Raises:
+            FatallyBroken: the client is.
+        """
+        membership = None
+        for _ in range(CAPTURE_ATTEMPTS_MAX):
+            rebalances_total = self._rebalances_total
+            captured = capture_membership(self._consumer)
+            self._serve()
+            if self._rebalances_total == rebalances_total:
+                membership = captured
+                break
+        return OwnedShards(dict(self._tenures), membership)
+
+    def positions(self, shards: Sequence[int]) -> Mapping[int, Position | None]:
+        """Read stable positions, after any open transaction; None where there is none.
+
+        Raises:
+            BrokerUnavailable: Kafka does not answer, or a transaction is still open.
+            FatallyBroken: a position is written in a form that this release does not know.
+        """
+        try:
+            answers = self._consumer.committed(
+                [TopicPartition(self._topic, shard) for shard in shards],
+                timeout=self._request_seconds,
+            )
+        except KafkaException as exception:
+            raise BrokerUnavailable(error_of(exception).str()) from exception
+        positions: dict[int, Position | None] = {}
+        for answer in answers:
+            if answer.error is not None:
+                raise BrokerUnavailable(answer.error.str())
+            positions[answer.partition] = (
+                parse_position(answer.metadata or "") if answer.offset >= 0 else None
+            )
+        return positions
+
+    def close(self) -> None:
+        """Leave the group."""
+        self._consumer.close()
+
+    def _serve(self) -> None:
+        try:
+            message = self._consumer.poll(0)
+        except KafkaException as exception:
+            raise FatallyBroken(f"Polling failed: {error_of(exception).str()}") from exception
+        error = message.error() if message is not None else None
+        if error is None:
+            return
+        if error.fatal():
+            raise FatallyBroken(f"The consumer is broken: {error.str()}")
+        self._logger.warning(CLIENT_WARNED, client=ROLE, code=error.name())
+
+    def _on_assign(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
+        """Own these shards from now on. Must not raise: the client would swallow it."""
+        self._rebalances_total += 1
+        for partition in partitions:
+            self._tenures[partition.partition] = self._rebalances_total
+        self._count(RebalanceKind.ASSIGNED, PARTITIONS_ASSIGNED, partitions)
+        starts = [TopicPartition(self._topic, partition.partition, 0) for partition in partitions]
+        try:
+            if self._incremental:
+                consumer.incremental_assign(starts)
+            else:
+                consumer.assign(starts)
+            if starts:
+                consumer.pause(starts)
+        except KafkaException as exception:
+            self._logger.warning(CLIENT_WARNED, client=ROLE, code=error_of(exception).name())
+
+    def _on_revoke(self, _consumer: Consumer, partitions: list[TopicPartition]) -> None:
+        self._forget(partitions, RebalanceKind.REVOKED, PARTITIONS_REVOKED)
+
+    def _on_lost(self, _consumer: Consumer, partitions: list[TopicPartition]) -> None:
+        self._forget(partitions, RebalanceKind.LOST, PARTITIONS_LOST)
+
+    def _forget(self, partitions: list[TopicPartition], kind: RebalanceKind, event: str) -> None:
+        """Own these no longer; the client takes them away when the callback returns."""
+        self._rebalances_total += 1
+        for partition in partitions:
+            self._tenures.pop(partition.partition, None)
+        self._count(kind, event, partitions)
+
+    def _count(self, kind: RebalanceKind, event: str, partitions: list[TopicPartition]) -> None:
+        self._metrics.rebalances.labels(kind=kind).inc()
+        self._logger.info(event, role=ROLE, partitions=len(partitions))

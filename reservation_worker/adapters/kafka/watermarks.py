@@ -1,0 +1,57 @@
+"""Where partitions begin and end, as the brokers know it now."""
+
+from collections.abc import Sequence
+from enum import Enum, auto
+from typing import Final
+
+from confluent_kafka import IsolationLevel, KafkaException, TopicPartition
+from confluent_kafka.admin import AdminClient
+from confluent_kafka.admin._listoffsets import OffsetSpec
+
+from reservation_worker.ports import Partition
+
+
+class Edge(Enum):
+    """One end of a partition."""
+
+    EARLIEST = auto()
+    LATEST = auto()
+
+
+_SPECS: Final[dict[Edge, OffsetSpec]] = {
+    Edge.EARLIEST: OffsetSpec.earliest(),  # type: ignore[no-untyped-call]
+    Edge.LATEST: OffsetSpec.latest(),  # type: ignore[no-untyped-call]
+}
+
+
+def edge_offsets(
+    admin: AdminClient, partitions: Sequence[TopicPartition], edge: Edge, timeout_seconds: float
+) -> dict[Partition, int]:
+    """Return an edge of each partition, records of open transactions included.
+
+    Read-uncommitted: the last stable offset would hide what is about to be committed.
+
+    Raises:
+        KafkaException: Kafka does not answer.
+    """
+    answers = admin.list_offsets(
+        dict.fromkeys(partitions, _SPECS[edge]),
+        isolation_level=IsolationLevel.READ_UNCOMMITTED,
+        request_timeout=timeout_seconds,
+    )
+    return {
+        (partition.topic, partition.partition): answer.result().offset
+        for partition, answer in answers.items()
+    }
+
+
+def partitions_of(admin: AdminClient, topic: str, timeout_seconds: float) -> list[TopicPartition]:
+    """Return all partitions of a topic, asked anew.
+
+    Raises:
+        KafkaException: Kafka does not answer, or has no such topic.
+    """
+    metadata = admin.list_topics(topic, timeout_seconds).topics[topic]
+    if metadata.error is not None:
+        raise KafkaException(metadata.error)
+    return [TopicPartition(topic, number) for number in sorted(metadata.partitions)]

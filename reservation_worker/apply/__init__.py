@@ -1,0 +1,6 @@
+"""Input records to steps, and when their offsets may be committed."""
+
+from reservation_worker.apply.configuration import ApplyConfig
+from reservation_worker.apply.loop import ApplyLoop, ApplyParts, ApplyStatus
+
+__all__ = ["ApplyConfig", "ApplyLoop", "ApplyParts", "ApplyStatus"]

@@ -1,0 +1,377 @@
+"""The apply loop: poll, decode, step, commit."""
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import assert_never
+
+import structlog
+
+from reservation_worker.apply.batches import (
+    Batch,
+    Committable,
+    InFlight,
+    Published,
+    Unusable,
+    WaitingFact,
+)
+from reservation_worker.apply.configuration import ApplyConfig
+from reservation_worker.apply.queues import ShardQueues
+from reservation_worker.contracts.records import (
+    DeadLetter,
+    Record,
+    Rejection,
+    record_bytes,
+    rejection_of,
+)
+from reservation_worker.domain.facts import InputFact
+from reservation_worker.domain.keys import shard_of
+from reservation_worker.ports import (
+    BrokerUnavailable,
+    Clock,
+    CommitFateUnknown,
+    InputLog,
+    OwnershipLost,
+    Polled,
+    StepRefusal,
+    StepRefused,
+    StepReply,
+    Store,
+    StoreUnavailable,
+    Waypoint,
+)
+from reservation_worker.telemetry.labels import (
+    Dependency,
+    FactLabel,
+    OutcomeLabel,
+    RetryReason,
+    ScriptResult,
+    fact_label,
+)
+from reservation_worker.telemetry.log_events import (
+    COMMIT_FAILED,
+    DEPENDENCY_LOST,
+    DEPENDENCY_RECOVERED,
+    OFFSETS_SOUGHT_BACK,
+    PARTITIONS_PAUSED,
+    PARTITIONS_RESUMED,
+    RECORDS_DEAD_LETTERED,
+    STEP_REFUSED,
+)
+from reservation_worker.telemetry.metrics import Metrics
+
+
+@dataclass(frozen=True, slots=True)
+class ApplyParts:
+    """What an apply loop is built from; it alone uses ``log``."""
+
+    log: InputLog[Record, DeadLetter]
+    store: Store
+    decode: Callable[[Record], InputFact | Rejection]
+    dead_letter: Callable[[Record, Rejection, int], DeadLetter]
+    """Given the time of failure in milliseconds since the epoch as well."""
+    clock: Clock
+    metrics: Metrics
+    wake_publisher: Callable[[], None] = lambda: None
+    """Is called when something new waits to be published."""
+    waypoint: Callable[[Waypoint], None] = lambda _waypoint: None
+
+
+@dataclass(frozen=True, slots=True)
+class ApplyStatus:
+    """How the loop is doing, as probes see it."""
+
+    turned_at_ms: int
+    """Monotonic."""
+    holds_partitions: bool
+    store_answers: bool
+    uncommitted_records: int
+
+
+class ApplyLoop:
+    """Reads facts, applies them step by step, commits what is published."""
+
+    def __init__(self, config: ApplyConfig, parts: ApplyParts) -> None:
+        """Begin with nothing in hand; nothing is called before the first turn."""
+        self._config = config
+        self._parts = parts
+        self._log = parts.log
+        self._now_ms = parts.clock.monotonic_ms
+        self._logger = structlog.get_logger()
+        self._queues = ShardQueues(config.facts_per_step_max, config.lines_per_step_max)
+        self._in_flight = InFlight()
+        self._published = Published()
+        self._ends: dict[tuple[str, int], int] = {}
+        """Per held partition the offset behind what was read last."""
+        self._epochs: dict[int, int] = {}
+        self._retry_shard_at_ms: dict[int, int] = {}
+        self._refusals: dict[int, StepRefusal] = {}
+        """Why shards are set aside, so that it is logged once."""
+        self._retry_store_at_ms = 0
+        self._store_answers = True
+        self._commit_at_ms = 0
+        self._must_seek = False
+        self._paused = False
+        self._draining = False
+        self.status = self._look()
+
+    @property
+    def idle(self) -> bool:
+        """Tell whether everything that was read is committed."""
+        return not self._in_flight and not self._must_seek
+
+    def drain(self) -> None:
+        """Read nothing more; further turns finish and commit what is in hand."""
+        self._draining = True
+        self._pace()
+
+    def close(self) -> None:
+        """Leave the group."""
+        self._log.close()
+
+    def turn(self) -> None:
+        """Poll, apply and commit once.
+
+        Raises:
+            FatallyBroken: the client can only be given up.
+        """
+        polled = self._log.poll(self._poll_timeout_ms(), self._config.records_per_poll_max)
+        self._parts.waypoint(Waypoint.APPLY_POLLED)
+        if self._must_seek:
+            self._start_over()
+        else:
+            self._take(polled)
+            self._send_steps()
+            self._commit_if_due()
+        self._pace()
+        self.status = self._look()
+
+    def _look(self) -> ApplyStatus:
+        return ApplyStatus(
+            turned_at_ms=self._now_ms(),
+            holds_partitions=bool(self._log.held()),
+            store_answers=self._store_answers,
+            uncommitted_records=self._in_flight.records_total,
+        )
+
+    def _poll_timeout_ms(self) -> int:
+        if any(self._may_send(shard) for shard in self._queues.shards()):
+            return 0
+        if self._in_flight or self._must_seek:
+            return self._config.busy_poll_timeout_ms
+        return self._config.idle_poll_timeout_ms
+
+    def _take(self, polled: Polled[Record]) -> None:
+        if polled.revoked:
+            self._in_flight.drop_partitions(polled.revoked)
+            for partition in polled.revoked:
+                self._ends.pop(partition, None)
+        if polled.read_up_to.items() <= self._ends.items():
+            return
+        self._ends.update(polled.read_up_to)
+        batch = Batch(dict(polled.read_up_to), polled.membership, len(polled.records))
+        self._in_flight.add(batch)
+        if not polled.records:
+            return
+        topics = Counter(record.topic for record in polled.records)
+        for topic, records_total in topics.items():
+            self._parts.metrics.records_consumed.labels(topic=topic).inc(records_total)
+        self._parts.metrics.batch_records.observe(len(polled.records))
+        decode = self._parts.decode
+        for record in polled.records:
+            fact = decode(record)
+            if isinstance(fact, Rejection):
+                batch.unusable.append(Unusable(record, fact))
+                continue
+            batch.waiting_facts += 1
+            shard = shard_of(fact.account, self._config.shards_total)
+            self._queues.add(shard, WaitingFact(fact, record, record_bytes(record), batch))
+
+    def _may_send(self, shard: int) -> bool:
+        now_ms = self._now_ms()
+        return now_ms >= self._retry_store_at_ms and now_ms >= self._retry_shard_at_ms.get(shard, 0)
+
+    def _send_steps(self) -> None:
+        # Each round takes at least one fact of each shard, or sets the shard aside: it ends.
+        while shards := [shard for shard in self._queues.shards() if self._may_send(shard)]:
+            for shard in shards:
+                if not self._send_step(shard):
+                    return
+
+    def _send_step(self, shard: int) -> bool:
+        """Send one step; False where what was queued is gone or nothing can be sent now."""
+        waiting = self._queues.next_step(shard)
+        try:
+            epoch = self._epochs.get(shard) or self._learn_epoch(shard)
+            if not epoch:
+                self._retry_shard_at_ms[shard] = self._now_ms() + self._config.retry_interval_ms
+                return not self._must_seek
+            with self._parts.metrics.script_duration.time():
+                reply = self._parts.store.step(shard, epoch, [one.fact for one in waiting])
+        except StoreUnavailable:
+            self._store_failed()
+            return False
+        self._store_answered()
+        match reply:
+            case StepReply():
+                self._parts.metrics.script_calls.labels(result=ScriptResult.APPLIED).inc()
+                self._applied(shard, epoch, waiting, reply)
+                return True
+            case StepRefused():
+                self._refused(shard, reply)
+                return not self._must_seek
+            case _:
+                assert_never(reply)
+
+    def _applied(
+        self, shard: int, epoch: int, waiting: tuple[WaitingFact, ...], reply: StepReply
+    ) -> None:
+        assert 0 < len(reply.outcomes) <= len(waiting)
+        counts: Counter[tuple[FactLabel, OutcomeLabel]] = Counter()
+        for one, outcome in zip(waiting, reply.outcomes, strict=False):
+            one.batch.waiting_facts -= 1
+            one.batch.touch(shard, epoch, reply.step)
+            rejection = rejection_of(outcome)
+            if rejection is not None:
+                one.batch.unusable.append(Unusable(one.record, rejection))
+            label = OutcomeLabel.DEAD_LETTERED if rejection else OutcomeLabel(outcome.value)
+            counts[fact_label(one.fact), label] += 1
+        for (kind, label), facts_total in counts.items():
+            self._parts.metrics.facts.labels(fact=kind, outcome=label).inc(facts_total)
+        self._refusals.pop(shard, None)
+        self._queues.remove(shard, len(reply.outcomes))
+        self._published.learn(shard, epoch, reply.published)
+        self._parts.waypoint(Waypoint.APPLY_STEPPED)
+        if reply.step > reply.published:
+            self._parts.wake_publisher()
+
+    def _refused(self, shard: int, refused: StepRefused) -> None:
+        self._parts.metrics.script_calls.labels(result=refused.reason).inc()
+        if refused.reason is StepRefusal.EPOCH and refused.epoch:
+            self._meet_epoch(shard, refused.epoch)
+            return
+        if self._refusals.get(shard) is not refused.reason:
+            self._refusals[shard] = refused.reason
+            self._logger.warning(STEP_REFUSED, shard=shard, reason=refused.reason.value)
+        self._parts.metrics.retries.labels(
+            dependency=Dependency.REDIS, reason=RetryReason.REFUSED
+        ).inc()
+        self._retry_shard_at_ms[shard] = self._now_ms() + self._config.retry_interval_ms
+
+    def _learn_epoch(self, shard: int) -> int:
+        """Ask for the epoch in force; 0 while nobody has taken the shard over."""
+        state = self._parts.store.inspect(shard)
+        if state.epoch:
+            self._meet_epoch(shard, state.epoch)
+        return 0 if self._must_seek else state.epoch
+
+    def _meet_epoch(self, shard: int, epoch: int) -> None:
+        """Go on in another epoch; what was applied in the last one may be lost: read it again."""
+        self._epochs[shard] = epoch
+        if self._in_flight.touched_in_other_epoch(shard, epoch):
+            self._must_seek = True
+
+    def _store_failed(self) -> None:
+        if self._store_answers:
+            self._parts.metrics.dependency_up.labels(dependency=Dependency.REDIS).set(0)
+            self._logger.warning(DEPENDENCY_LOST, dependency=Dependency.REDIS.value, loop="apply")
+        self._store_answers = False
+        self._retry_store_at_ms = self._now_ms() + self._config.retry_interval_ms
+        self._parts.metrics.script_calls.labels(result=ScriptResult.UNAVAILABLE).inc()
+
+    def _store_answered(self) -> None:
+        if not self._store_answers:
+            self._parts.metrics.dependency_up.labels(dependency=Dependency.REDIS).set(1)
+            self._logger.info(DEPENDENCY_RECOVERED, dependency=Dependency.REDIS.value, loop="apply")
+        self._store_answers = True
+
+    def _commit_if_due(self) -> None:
+        if self._must_seek or not self._in_flight or self._now_ms() < self._commit_at_ms:
+            return
+        self._commit_at_ms = self._now_ms() + self._config.commit_interval_ms
+        self._learn_published()
+        committable = self._in_flight.committable(
+            self._published, self._config.dead_letters_per_commit_max
+        )
+        if committable is not None:
+            self._commit(committable)
+
+    def _learn_published(self) -> None:
+        for shard in sorted(self._in_flight.unpublished_shards(self._published)):
+            try:
+                state = self._parts.store.inspect(shard)
+            except StoreUnavailable:
+                self._store_failed()
+                return
+            self._store_answered()
+            if not state.epoch or state.torn or state.server != state.verified_server:
+                continue
+            self._meet_epoch(shard, state.epoch)
+            # Of another epoch than the facts' it covers none of them.
+            self._published.learn(shard, state.epoch, state.published)
+
+    def _commit(self, committable: Committable) -> None:
+        failed_at_ms = self._parts.clock.now_ms()
+        dead_letters = [
+            self._parts.dead_letter(unusable.record, unusable.rejection, failed_at_ms)
+            for unusable in committable.unusable
+        ]
+        self._parts.waypoint(Waypoint.APPLY_BEFORE_COMMIT)
+        try:
+            self._log.commit(committable.offsets, dead_letters, committable.membership)
+        except BrokerUnavailable as error:
+            self._logger.warning(COMMIT_FAILED, reason=str(error))
+            return
+        except (OwnershipLost, CommitFateUnknown) as error:
+            self._logger.warning(COMMIT_FAILED, reason=str(error))
+            self._must_seek = True
+            return
+        self._parts.waypoint(Waypoint.APPLY_AFTER_COMMIT)
+        self._in_flight.remove(committable)
+        self._parts.metrics.last_progress_timestamp.set(failed_at_ms / 1000)
+        self._count_dead_letters(committable)
+
+    def _count_dead_letters(self, committable: Committable) -> None:
+        if not committable.unusable:
+            return
+        counts = Counter(
+            (unusable.record.topic, unusable.rejection.code) for unusable in committable.unusable
+        )
+        for (topic, code), records_total in counts.items():
+            self._parts.metrics.dead_letters.labels(topic=topic, code=code).inc(records_total)
+            self._logger.warning(
+                RECORDS_DEAD_LETTERED, topic=topic, code=code.value, records=records_total
+            )
+
+    def _start_over(self) -> None:
+        """Drop what is in hand and read it again from what is committed."""
+        self._in_flight.drop_all()
+        self._queues.drop_all()
+        self._ends.clear()
+        try:
+            self._log.seek_to_committed()
+        except BrokerUnavailable as error:
+            self._logger.warning(COMMIT_FAILED, reason=str(error))
+            return
+        self._must_seek = False
+        self._parts.metrics.offset_seek_backs.inc()
+        self._logger.warning(OFFSETS_SOUGHT_BACK, partitions=len(self._log.held()))
+
+    def _pace(self) -> None:
+        """Pause at the limits and in an outage; resume below half of them."""
+        records_max = self._config.uncommitted_records_max
+        bytes_max = self._config.uncommitted_bytes_max
+        if self._paused:
+            records_max //= 2
+            bytes_max //= 2
+        paused = (
+            self._draining
+            or (not self._store_answers and bool(self._in_flight))
+            or self._in_flight.records_total >= records_max
+            or self._queues.bytes_total >= bytes_max
+        )
+        if paused != self._paused:
+            self._paused = paused
+            self._log.set_paused(paused=paused)
+            event = PARTITIONS_PAUSED if paused else PARTITIONS_RESUMED
+            self._logger.info(event, uncommitted_records=self._in_flight.records_total)

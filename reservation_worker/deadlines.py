@@ -1,0 +1,218 @@
+"""The schedule, and the payment frontier that holds it back."""
+
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import assert_never
+
+import structlog
+
+from reservation_worker.contracts.records import rejection_of
+from reservation_worker.domain.facts import DeadlineReached, TimedFact
+from reservation_worker.domain.outcome import OutcomeKind
+from reservation_worker.ports import (
+    Clock,
+    DueWork,
+    PaymentOffsets,
+    StepRefusal,
+    StepRefused,
+    StepReply,
+    Store,
+    Waypoint,
+)
+from reservation_worker.telemetry.labels import FactLabel, OutcomeLabel, fact_label
+from reservation_worker.telemetry.log_events import (
+    DEADLINES_APPLIED,
+    FRONTIER_RECOVERED,
+    FRONTIER_STALLED,
+)
+from reservation_worker.telemetry.metrics import Metrics
+
+NOTHING_EXPIRES_MS = 0
+"""No deadline is at or before this instant."""
+
+
+@dataclass(frozen=True, slots=True)
+class DeadlinesConfig:
+    """When an unpaid reservation is given back, and how much at a time."""
+
+    grace_ms: int = 60_000
+    """A payment made at the deadline has so long to reach its topic."""
+    sample_interval_ms: int = 1_000
+    """Time between two looks at the clock and at the payment topic."""
+    scan_interval_ms: int = 200
+    """Time between two looks at the due index of the owned shards.
+
+    Also the longest time until an owner sees that the Redis server is another one.
+    """
+    facts_per_step_max: int = 300
+    """Also what is stated for one shard at a time, so that live traffic goes on."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Sample:
+    clock_ms: int
+    """Read before the offsets were."""
+    ends: Mapping[int, int]
+
+
+class PaymentFrontier:
+    """Every payment that was in its topic at the frontier is applied and published."""
+
+    def __init__(
+        self, payments: PaymentOffsets, store: Store, clock: Clock, metrics: Metrics
+    ) -> None:
+        self._payments = payments
+        self._store = store
+        self._clock = clock
+        self._metrics = metrics
+        self._logger = structlog.get_logger()
+        self._sample: _Sample | None = None
+        self._stalled = False
+        self.reached_ms: int | None = None
+        """Milliseconds since the epoch; None: not known, nothing may expire."""
+
+    def advance(self) -> None:
+        """Move the frontier to the last sampled clock if the payments up to then are committed.
+
+        Raises:
+            StoreUnavailable: the frontier stays where it is.
+            BrokerUnavailable: likewise.
+        """
+        fresh = self._take_sample()
+        committed = self._payments.committed_offsets()
+        if any(offset > fresh.ends.get(number, 0) for number, offset in committed.items()):
+            # Either more came in since the ends were read, or the topic is another one now.
+            ends = self._payments.end_offsets()
+            beyond = {
+                number: offset
+                for number, offset in committed.items()
+                if offset > ends.get(number, 0)
+            }
+            if beyond:
+                self._stall(beyond)
+                return
+        self._recover()
+        if self._sample is None or self._sample.ends.keys() != fresh.ends.keys():
+            self._sample = fresh
+        if _reached(fresh.ends, committed):
+            self.reached_ms = fresh.clock_ms
+            self._sample = None
+        elif _reached(self._sample.ends, committed):
+            self.reached_ms = self._sample.clock_ms
+            self._sample = fresh
+        if self.reached_ms is not None:
+            age_ms = self._clock.now_ms() - self.reached_ms
+            self._metrics.payment_frontier_age.set(age_ms / 1000)
+
+    def _take_sample(self) -> _Sample:
+        clock_ms = min(self._clock.now_ms(), self._store.now_ms())
+        return _Sample(clock_ms, self._payments.end_offsets())
+
+    def _stall(self, beyond: Mapping[int, int]) -> None:
+        """Stop all expiry: nobody can tell which payments were never read."""
+        self.reached_ms = None
+        self._sample = None
+        if not self._stalled:
+            self._stalled = True
+            self._logger.error(
+                FRONTIER_STALLED,
+                reason="committed offsets of the payment topic lie beyond its end: "
+                "was the topic created anew?",
+                partitions=sorted(beyond),
+            )
+
+    def _recover(self) -> None:
+        if self._stalled:
+            self._stalled = False
+            self._logger.info(FRONTIER_RECOVERED)
+
+
+@dataclass(frozen=True, slots=True)
+class ScheduleParts:
+    """What the schedule is built from."""
+
+    store: Store
+    frontier_ms: Callable[[], int | None]
+    clock: Clock
+    metrics: Metrics
+    waypoint: Callable[[Waypoint], None] = lambda _waypoint: None
+
+
+@dataclass(frozen=True, slots=True)
+class Scheduled:
+    """What one look at a shard's due index brought."""
+
+    stepped: bool
+    """Something is to be published."""
+    more: bool
+    """There may be more to do at once."""
+    refusal: StepRefusal | None
+
+
+class Schedule:
+    """States what time and balances have left to do, for the shards of their owner."""
+
+    def __init__(self, config: DeadlinesConfig, parts: ScheduleParts) -> None:
+        self._config = config
+        self._parts = parts
+        self._logger = structlog.get_logger()
+
+    def run(self, shard: int, epoch: int) -> Scheduled:
+        """State what is due in one shard, up to one step's worth.
+
+        Raises:
+            StoreUnavailable: what was stated stays in effect; the rest is still due.
+        """
+        frontier_ms = self._parts.frontier_ms()
+        expired_up_to_ms = NOTHING_EXPIRES_MS
+        if frontier_ms is not None:
+            expired_up_to_ms = max(frontier_ms - self._config.grace_ms, NOTHING_EXPIRES_MS)
+        facts_max = self._config.facts_per_step_max
+        due = self._parts.store.due(shard, epoch, expired_up_to_ms, facts_max)
+        if isinstance(due, StepRefused):
+            return Scheduled(stepped=False, more=False, refusal=due.reason)
+        facts = _shared_out(due, facts_max)
+        if not facts:
+            return Scheduled(stepped=False, more=False, refusal=None)
+        self._parts.waypoint(Waypoint.SCHEDULE_DUE_READ)
+        reply = self._parts.store.step(shard, epoch, facts)
+        match reply:
+            case StepRefused():
+                return Scheduled(stepped=False, more=False, refusal=reply.reason)
+            case StepReply():
+                self._parts.waypoint(Waypoint.SCHEDULE_STEPPED)
+                self._count(shard, facts, reply)
+                more = any(outcome is not OutcomeKind.REPEAT for outcome in reply.outcomes)
+                return Scheduled(stepped=True, more=more, refusal=None)
+            case _:
+                assert_never(reply)
+
+    def _count(self, shard: int, facts: tuple[TimedFact, ...], reply: StepReply) -> None:
+        counts: Counter[tuple[FactLabel, OutcomeLabel]] = Counter()
+        now_ms = self._parts.clock.now_ms()
+        expired_total = 0
+        for fact, outcome in zip(facts, reply.outcomes, strict=False):
+            label = (
+                OutcomeLabel.DEAD_LETTERED if rejection_of(outcome) else OutcomeLabel(outcome.value)
+            )
+            counts[fact_label(fact), label] += 1
+            if isinstance(fact, DeadlineReached) and outcome is OutcomeKind.CHANGED:
+                expired_total += 1
+                lateness_ms = now_ms - self._config.grace_ms - fact.expires_at_ms
+                self._parts.metrics.expiry_lateness.observe(lateness_ms / 1000)
+        for (kind, label), facts_total in counts.items():
+            self._parts.metrics.facts.labels(fact=kind, outcome=label).inc(facts_total)
+        if expired_total:
+            self._logger.info(DEADLINES_APPLIED, shard=shard, deadlines=expired_total)
+
+
+def _reached(ends: Mapping[int, int], committed: Mapping[int, int]) -> bool:
+    """Tell whether every partition is committed up to its end; an empty one must be as well."""
+    return bool(ends) and all(committed.get(number, -1) >= end for number, end in ends.items())
+
+
+def _shared_out(due: DueWork, facts_max: int) -> tuple[TimedFact, ...]:
+    """Take both kinds, so that neither waits for the other to end."""
+    settlements = due.settlements[: max(facts_max // 2, facts_max - len(due.deadlines))]
+    return (*settlements, *due.deadlines[: facts_max - len(settlements)])

@@ -1,0 +1,199 @@
+"""Outbox entries to output records, in order, in one transaction."""
+
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+
+from reservation_worker.contracts.encode import encode_step
+from reservation_worker.contracts.records import OutputRecord
+from reservation_worker.domain.outcome import PublishedEvent, ReservationChanged
+from reservation_worker.ports import (
+    BrokerUnavailable,
+    CommitFateUnknown,
+    Membership,
+    OutboxEntry,
+    OwnershipLost,
+    Position,
+    StepRefusal,
+    StepRefused,
+    Store,
+    Transactions,
+    Waypoint,
+)
+from reservation_worker.telemetry.labels import Invariant, TransactionResult
+from reservation_worker.telemetry.metrics import Metrics
+
+
+@dataclass(frozen=True, slots=True)
+class PublishConfig:
+    """How much one transaction may carry; a single outbox entry may exceed it."""
+
+    entries_per_shard_max: int = 16
+    """Outbox entries (steps) of one shard that are read at once."""
+    records_per_transaction_max: int = 10_000
+    bytes_per_transaction_max: int = 16 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class PublishParts:
+    """What a publisher is built from; it alone uses ``transactions`` while it publishes."""
+
+    store: Store
+    transactions: Transactions[OutputRecord]
+    metrics: Metrics
+    waypoint: Callable[[Waypoint], None] = lambda _waypoint: None
+
+
+@dataclass(frozen=True, slots=True)
+class Publication:
+    """What one attempt did."""
+
+    positions: Mapping[int, Position]
+    """Of the shards of which something was published."""
+    refused: Mapping[int, StepRefusal]
+    """Shards that must be taken over again before anything else of them is published."""
+    broken: Mapping[int, str]
+    """Shards whose outbox cannot be right, and why."""
+
+
+@dataclass(slots=True)
+class _Load:
+    """What one transaction will carry."""
+
+    records: list[OutputRecord] = field(default_factory=list)
+    events: list[PublishedEvent] = field(default_factory=list)
+    positions: dict[int, Position] = field(default_factory=dict)
+    bytes_total: int = 0
+
+
+class Publisher:
+    """Publishes the outboxes of shards that the caller owns, in the epoch of their positions."""
+
+    def __init__(self, config: PublishConfig, parts: PublishParts) -> None:
+        self._config = config
+        self._parts = parts
+        self._unmarked: dict[int, Position] = {}
+        """Published shards of which the store could not be told."""
+        self._first_shard = 0
+
+    def publish(self, owned: Mapping[int, Position], membership: Membership) -> Publication:
+        """Publish what waits, as far as one transaction carries it.
+
+        The membership must have been captured, with the ownership, before this call.
+
+        Raises:
+            StoreUnavailable: nothing more can be read; what was committed stays in effect.
+            BrokerUnavailable: the transaction was aborted.
+            OwnershipLost: likewise.
+            CommitFateUnknown: every shard must be taken over again.
+        """
+        refused: dict[int, StepRefusal] = {}
+        broken: dict[int, str] = {}
+        self._tell_store(owned, refused)
+        load = _Load()
+        for shard in self._waiting(owned, refused):
+            if shard in refused or self._is_full(load):
+                continue
+            position = owned[shard]
+            entries = self._parts.store.read_outbox(
+                shard, position.minted, position.step, self._config.entries_per_shard_max
+            )
+            if isinstance(entries, StepRefused):
+                refused[shard] = entries.reason
+            elif _has_gap(position.step, entries):
+                broken[shard] = (
+                    f"The outbox has no step {position.step + 1}, which must be published next."
+                )
+                self._parts.metrics.invariant_violations.labels(
+                    invariant=Invariant.OUTBOX_CONTIGUOUS
+                ).inc()
+            else:
+                self._add(load, shard, position, entries)
+        if load.positions:
+            self._commit(load, membership)
+            self._unmarked.update(load.positions)
+        return Publication(load.positions, refused, broken)
+
+    def tell_store(self, owned: Mapping[int, Position]) -> Mapping[int, StepRefusal]:
+        """Let the store know what is published, so that it trims its outboxes.
+
+        Raises:
+            StoreUnavailable: it is told at the next call.
+        """
+        refused: dict[int, StepRefusal] = {}
+        self._tell_store(owned, refused)
+        return refused
+
+    def forget(self) -> None:
+        """Drop what the store was to be told: its shards are taken over again."""
+        self._unmarked.clear()
+
+    def _tell_store(self, owned: Mapping[int, Position], refused: dict[int, StepRefusal]) -> None:
+        for shard, position in list(self._unmarked.items()):
+            if shard in owned and owned[shard].minted == position.minted:
+                self._parts.waypoint(Waypoint.PUBLISH_BEFORE_TRIM)
+                reply = self._parts.store.mark_published(shard, position.minted, position.step)
+                self._parts.waypoint(Waypoint.PUBLISH_AFTER_TRIM)
+                if reply is not None:
+                    refused[shard] = reply.reason
+            del self._unmarked[shard]
+
+    def _waiting(self, owned: Mapping[int, Position], refused: dict[int, StepRefusal]) -> list[int]:
+        """Return the shards with something to publish, beginning with another one each time."""
+        shards = sorted(owned)
+        if not shards:
+            return []
+        steps = dict(zip(shards, self._parts.store.latest_steps(shards), strict=True))
+        for shard in shards:
+            if steps[shard] < owned[shard].step:
+                # Published steps are missing: the verification says what to do.
+                refused[shard] = StepRefusal.SERVER
+        waiting = [shard for shard in shards if steps[shard] > owned[shard].step]
+        self._parts.metrics.outbox_steps.set(
+            sum(steps[shard] - owned[shard].step for shard in waiting)
+        )
+        if waiting:
+            self._first_shard = (self._first_shard + 1) % len(waiting)
+        return waiting[self._first_shard :] + waiting[: self._first_shard]
+
+    def _is_full(self, load: _Load) -> bool:
+        return (
+            len(load.records) >= self._config.records_per_transaction_max
+            or load.bytes_total >= self._config.bytes_per_transaction_max
+        )
+
+    def _add(
+        self, load: _Load, shard: int, position: Position, entries: tuple[OutboxEntry, ...]
+    ) -> None:
+        for entry in entries:
+            if self._is_full(load):
+                return
+            records = encode_step(shard, entry.step, entry.events)
+            load.records += records
+            load.events += entry.events
+            load.bytes_total += sum(len(record.value) for record in records)
+            load.positions[shard] = replace(position, served=position.minted, step=entry.step)
+
+    def _commit(self, load: _Load, membership: Membership) -> None:
+        self._parts.waypoint(Waypoint.PUBLISH_OUTBOX_READ)
+        results = self._parts.metrics.transactions
+        try:
+            self._parts.transactions.commit(load.records, load.positions, membership)
+        except (BrokerUnavailable, OwnershipLost):
+            results.labels(result=TransactionResult.ABORTED).inc()
+            raise
+        except CommitFateUnknown:
+            results.labels(result=TransactionResult.UNKNOWN).inc()
+            raise
+        results.labels(result=TransactionResult.COMMITTED).inc()
+        self._parts.waypoint(Waypoint.PUBLISH_AFTER_COMMIT)
+        topics = Counter(record.topic for record in load.records)
+        for topic, events_total in topics.items():
+            self._parts.metrics.events_published.labels(topic=topic).inc(events_total)
+        for event in load.events:
+            if isinstance(event, ReservationChanged):
+                self._parts.metrics.count_published(event)
+
+
+def _has_gap(published_step: int, entries: tuple[OutboxEntry, ...]) -> bool:
+    return any(entry.step != step for step, entry in enumerate(entries, start=published_step + 1))

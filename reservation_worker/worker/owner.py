@@ -1,0 +1,263 @@
+"""The loop of a shards' owner: take over, publish, and state what time has left to do."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import structlog
+
+from reservation_worker.deadlines import Schedule
+from reservation_worker.ports import (
+    BrokerUnavailable,
+    Clock,
+    CommitFateUnknown,
+    FatallyBroken,
+    Membership,
+    OwnedShards,
+    OwnershipLost,
+    Position,
+    ShardGroup,
+    StepRefusal,
+    StoreUnavailable,
+)
+from reservation_worker.publish import Publisher
+from reservation_worker.recovery import Recovery
+from reservation_worker.telemetry.labels import Dependency, EpochReason, RetryReason
+from reservation_worker.telemetry.log_events import (
+    DEPENDENCY_LOST,
+    DEPENDENCY_RECOVERED,
+    OWNERSHIP_LOST,
+    SERVER_CHANGED,
+    SHARD_HELD,
+    SHARD_RELEASED,
+    TRANSACTION_ABORTED,
+    TRANSACTION_FATE_LOST,
+)
+from reservation_worker.telemetry.metrics import Metrics
+from reservation_worker.worker.configuration import OwnerConfig
+
+TORN = "A step was cut off in the middle of its writes: the shard must be rebuilt."
+
+
+@dataclass(frozen=True, slots=True)
+class OwnerParts:
+    """What an owner's loop is built from; it alone uses ``group`` and what publishes."""
+
+    group: ShardGroup
+    recovery: Recovery
+    publisher: Publisher
+    schedule: Schedule
+    clock: Clock
+    metrics: Metrics
+    wait_for_work: Callable[[int], None]
+    """Wait so many milliseconds at most, less if there is something to publish."""
+    close_producer: Callable[[], None]
+
+
+@dataclass(frozen=True, slots=True)
+class OwnerStatus:
+    """How the loop is doing, as probes see it."""
+
+    turned_at_ms: int
+    """Monotonic."""
+    in_group: bool
+    store_answers: bool
+    broker_answers: bool
+    owned_shards: int
+    held_shards: Mapping[int, str]
+
+
+class OwnerLoop:
+    """Publishes the outboxes of the shards that the group assigns to this process."""
+
+    def __init__(self, config: OwnerConfig, scan_interval_ms: int, parts: OwnerParts) -> None:
+        self._config = config
+        self._scan_interval_ms = scan_interval_ms
+        self._parts = parts
+        self._now_ms = parts.clock.monotonic_ms
+        self._logger = structlog.get_logger()
+        self._tenures: dict[int, int] = {}
+        self._owned: dict[int, Position] = {}
+        self._held: dict[int, str] = {}
+        self._epoch_reasons: dict[int, EpochReason] = {}
+        self._scan_at_ms: dict[int, int] = {}
+        self._retry_at_ms = 0
+        self._retry_held_at_ms = 0
+        self._fenced_in_a_row = 0
+        self._in_group = False
+        self._store_answers = True
+        self._broker_answers = True
+        self.status = self._look()
+
+    def turn(self) -> None:
+        """Serve the group, take over what is new, publish what waits, state what is due.
+
+        Raises:
+            FatallyBroken: the worker slot is in use twice, or a record cannot be written.
+        """
+        ownership = self._parts.group.poll()
+        self._release(ownership)
+        worked = False
+        if ownership.membership is not None and self._now_ms() >= self._retry_at_ms:
+            worked = self._work(ownership, ownership.membership)
+        self.status = self._look()
+        if not worked:
+            self._parts.wait_for_work(self._config.poll_interval_ms)
+
+    def close(self) -> None:
+        """Leave the group; another member takes the shards over."""
+        self._parts.group.close()
+        self._parts.close_producer()
+
+    def _work(self, ownership: OwnedShards, membership: Membership) -> bool:
+        """Do what there is to do; tell whether there may be more at once."""
+        try:
+            self._take_over(ownership, membership)
+            publication = self._parts.publisher.publish(self._owned, membership)
+            self._owned.update(publication.positions)
+            self._give_up(publication.refused)
+            for shard, reason in publication.broken.items():
+                self._hold(shard, reason)
+            self._give_up(self._parts.publisher.tell_store(self._owned))
+            more = self._run_schedule()
+        except StoreUnavailable:
+            self._wait_for(Dependency.REDIS)
+            return False
+        except BrokerUnavailable as error:
+            self._logger.warning(TRANSACTION_ABORTED, reason=str(error))
+            self._wait_for(Dependency.KAFKA)
+            return False
+        except OwnershipLost as error:
+            self._logger.warning(OWNERSHIP_LOST, reason=str(error))
+            self._retry_at_ms = self._now_ms() + self._config.retry_interval_ms
+            return False
+        except CommitFateUnknown as error:
+            self._meet_unknown_fate(error)
+            return False
+        self._hear_from_both()
+        if publication.positions:
+            self._fenced_in_a_row = 0
+            self._parts.metrics.last_progress_timestamp.set(self._parts.clock.now_ms() / 1000)
+        return more or bool(publication.positions)
+
+    def _release(self, ownership: OwnedShards) -> None:
+        """Forget shards that are no longer assigned, or were assigned anew."""
+        for shard, tenure in list(self._tenures.items()):
+            if ownership.tenures.get(shard) != tenure:
+                del self._tenures[shard]
+                self._owned.pop(shard, None)
+                self._held.pop(shard, None)
+                self._epoch_reasons.pop(shard, None)
+                self._logger.info(SHARD_RELEASED, shard=shard)
+        for shard, tenure in ownership.tenures.items():
+            if shard not in self._tenures:
+                self._tenures[shard] = tenure
+                self._epoch_reasons[shard] = EpochReason.ASSIGNED
+        self._in_group = ownership.membership is not None
+
+    def _take_over(self, ownership: OwnedShards, membership: Membership) -> None:
+        if self._held and self._now_ms() >= self._retry_held_at_ms:
+            self._retry_held_at_ms = self._now_ms() + self._config.retry_held_interval_ms
+            retried: Mapping[int, str] = dict(self._held)
+        else:
+            retried = {}
+        shards = [
+            shard
+            for shard in sorted(ownership.tenures)
+            if shard not in self._owned and (shard not in self._held or shard in retried)
+        ]
+        if not shards:
+            return
+        taken = self._parts.recovery.take_over(shards, membership)
+        self._owned.update(taken.owned)
+        for shard in taken.owned:
+            self._held.pop(shard, None)
+            reason = self._epoch_reasons.pop(shard, EpochReason.REFUSED)
+            self._parts.metrics.epochs.labels(reason=reason).inc()
+        for shard, problem in taken.held.items():
+            self._hold(shard, problem)
+
+    def _hold(self, shard: int, reason: str) -> None:
+        self._owned.pop(shard, None)
+        if self._held.get(shard) != reason:
+            self._logger.error(SHARD_HELD, shard=shard, reason=reason)
+        if not self._held:
+            self._retry_held_at_ms = self._now_ms() + self._config.retry_held_interval_ms
+        self._held[shard] = reason
+
+    def _give_up(self, refused: Mapping[int, StepRefusal]) -> None:
+        """Stop publishing shards until they are taken over again, or for good if torn."""
+        for shard, reason in refused.items():
+            if reason is StepRefusal.TORN:
+                self._hold(shard, TORN)
+                continue
+            self._owned.pop(shard, None)
+            changed = reason is StepRefusal.SERVER
+            self._epoch_reasons[shard] = (
+                EpochReason.SERVER_CHANGED if changed else EpochReason.REFUSED
+            )
+            self._logger.warning(SERVER_CHANGED if changed else OWNERSHIP_LOST, shard=shard)
+
+    def _run_schedule(self) -> bool:
+        more = False
+        refused: dict[int, StepRefusal] = {}
+        now_ms = self._now_ms()
+        due = [shard for shard in self._owned if now_ms >= self._scan_at_ms.get(shard, 0)]
+        due.sort(key=lambda shard: self._scan_at_ms.get(shard, 0))
+        for shard in due[: self._config.scans_per_turn_max]:
+            position = self._owned[shard]
+            scheduled = self._parts.schedule.run(shard, position.minted)
+            self._scan_at_ms[shard] = now_ms if scheduled.more else now_ms + self._scan_interval_ms
+            more = more or scheduled.stepped
+            if scheduled.refusal is not None and scheduled.refusal is not StepRefusal.OUTBOX_FULL:
+                refused[shard] = scheduled.refusal
+        self._give_up(refused)
+        return more
+
+    def _meet_unknown_fate(self, error: CommitFateUnknown) -> None:
+        """Take every shard over again: only the positions in Kafka tell what was committed."""
+        self._logger.warning(TRANSACTION_FATE_LOST, reason=str(error))
+        self._parts.metrics.producer_recreations.inc()
+        self._fenced_in_a_row += 1
+        if self._fenced_in_a_row > self._config.fenced_in_a_row_max:
+            raise FatallyBroken(
+                "Transactions are fenced again and again: another process has the same group and "
+                "worker slot. Give each process a slot of its own."
+            ) from error
+        for shard in self._owned:
+            self._epoch_reasons[shard] = EpochReason.COMMIT_FATE_UNKNOWN
+        self._owned.clear()
+        self._parts.publisher.forget()
+        self._retry_at_ms = self._now_ms() + self._config.retry_interval_ms
+
+    def _hear_from_both(self) -> None:
+        if not (self._store_answers and self._broker_answers):
+            for dependency in Dependency:
+                self._parts.metrics.dependency_up.labels(dependency=dependency).set(1)
+            self._logger.info(DEPENDENCY_RECOVERED, loop="publish")
+        self._store_answers = True
+        self._broker_answers = True
+
+    def _wait_for(self, dependency: Dependency) -> None:
+        if self._store_answers and self._broker_answers:
+            self._logger.warning(DEPENDENCY_LOST, dependency=dependency.value, loop="publish")
+        if dependency is Dependency.REDIS:
+            self._store_answers = False
+        else:
+            self._broker_answers = False
+        self._parts.metrics.dependency_up.labels(dependency=dependency).set(0)
+        self._parts.metrics.retries.labels(
+            dependency=dependency, reason=RetryReason.UNAVAILABLE
+        ).inc()
+        self._retry_at_ms = self._now_ms() + self._config.retry_interval_ms
+
+    def _look(self) -> OwnerStatus:
+        self._parts.metrics.owned_shards.set(len(self._owned))
+        self._parts.metrics.held_shards.set(len(self._held))
+        return OwnerStatus(
+            turned_at_ms=self._now_ms(),
+            in_group=self._in_group,
+            store_answers=self._store_answers,
+            broker_answers=self._broker_answers,
+            owned_shards=len(self._owned),
+            held_shards=dict(self._held),
+        )

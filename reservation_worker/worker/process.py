@@ -1,0 +1,158 @@
+"""The threads of one process, from the start to the end of its drain."""
+
+import gc
+from collections.abc import Callable
+from dataclasses import dataclass
+from threading import Event, Thread
+
+import structlog
+
+from reservation_worker.apply import ApplyLoop
+from reservation_worker.deadlines import PaymentFrontier
+from reservation_worker.ports import Clock, FatallyBroken, Unavailable
+from reservation_worker.telemetry.labels import Invariant
+from reservation_worker.telemetry.log_events import (
+    DRAIN_BEGAN,
+    DRAIN_TIMED_OUT,
+    LOOP_FAILED,
+    WORKER_STARTED,
+    WORKER_STOPPED,
+)
+from reservation_worker.telemetry.metrics import Metrics
+from reservation_worker.worker.configuration import WorkerConfig
+from reservation_worker.worker.health import Health, judge
+from reservation_worker.worker.owner import OwnerLoop
+from reservation_worker.worker.signals import StopSignals
+
+EXIT_OK = 0
+EXIT_FAILED = 1
+WATCH_INTERVAL_MS = 50
+GARBAGE_THRESHOLDS = (100_000, 50, 100)
+"""Batches hold tens of thousands of values that are never part of a cycle: with the defaults the
+collector looks through them over and over, for a fifth of the publish loop's time."""
+"""How often the main thread looks for signals and for loops that ended."""
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerParts:
+    """What a process runs; a loop of a role that it does not have is None."""
+
+    apply: ApplyLoop | None
+    owner: OwnerLoop | None
+    frontier: PaymentFrontier | None
+    """Wherever there is an owner."""
+    frontier_interval_ms: int
+    signals: StopSignals
+    clock: Clock
+    metrics: Metrics
+
+
+class Worker:
+    """Runs the loops, each in a thread of its own, until a signal or a failure."""
+
+    def __init__(self, config: WorkerConfig, parts: WorkerParts) -> None:
+        self._config = config
+        self._parts = parts
+        self._logger = structlog.get_logger()
+        self._draining = Event()
+        self._input_finished = Event()
+        self._ended = Event()
+        self._failed = Event()
+        self._threads: list[Thread] = []
+
+    def run(self) -> int:
+        """Run to the end, and return the exit code.
+
+        A thread that did not end in time may still be inside a client: leave by ``os._exit``.
+        """
+        gc.freeze()
+        gc.set_threshold(*GARBAGE_THRESHOLDS)
+        self._logger.info(WORKER_STARTED, role=self._config.role.value)
+        apply_thread = self._start("apply", self._run_apply, has_role=self._parts.apply is not None)
+        owner_thread = self._start(
+            "publish", self._run_owner, has_role=self._parts.owner is not None
+        )
+        self._start("frontier", self._run_frontier, has_role=self._parts.frontier is not None)
+        while self._parts.signals.received is None and not self._failed.is_set():
+            self._ended.wait(WATCH_INTERVAL_MS / 1000)
+        if self._failed.is_set():
+            return EXIT_FAILED
+        self._logger.info(DRAIN_BEGAN)
+        deadline_ms = self._parts.clock.monotonic_ms() + self._config.drain_timeout_ms
+        self._draining.set()
+        self._join(apply_thread, deadline_ms)
+        # Only now: what the input caused must be published before it can be committed.
+        self._input_finished.set()
+        self._join(owner_thread, deadline_ms)
+        if self._failed.is_set():
+            return EXIT_FAILED
+        if any(thread.is_alive() for thread in (apply_thread, owner_thread) if thread):
+            self._logger.error(DRAIN_TIMED_OUT, budget_ms=self._config.drain_timeout_ms)
+            return EXIT_FAILED
+        self._logger.info(WORKER_STOPPED)
+        return EXIT_OK
+
+    def health(self) -> Health:
+        """Say how the process is doing."""
+        return judge(
+            self._parts.apply.status if self._parts.apply else None,
+            self._parts.owner.status if self._parts.owner else None,
+            draining=self._draining.is_set(),
+            now_ms=self._parts.clock.monotonic_ms(),
+            loop_stalled_after_ms=self._config.loop_stalled_after_ms,
+        )
+
+    def _start(self, name: str, run: Callable[[], None], *, has_role: bool) -> Thread | None:
+        if not has_role:
+            return None
+        thread = Thread(target=self._guard, args=(name, run), name=name, daemon=True)
+        thread.start()
+        return thread
+
+    def _guard(self, name: str, run: Callable[[], None]) -> None:
+        try:
+            run()
+        except FatallyBroken as error:
+            self._logger.critical(LOOP_FAILED, loop=name, reason=str(error))
+            self._failed.set()
+        except Exception:
+            # A crash is safe at any moment, and going on after a surprise is not.
+            self._logger.critical(LOOP_FAILED, loop=name, exc_info=True)
+            self._parts.metrics.invariant_violations.labels(
+                invariant=Invariant.LOOP_UNSURPRISED
+            ).inc()
+            self._failed.set()
+
+    def _run_apply(self) -> None:
+        loop = self._parts.apply
+        assert loop is not None
+        while not self._draining.is_set():
+            loop.turn()
+        loop.drain()
+        while not loop.idle:
+            loop.turn()
+        loop.close()
+
+    def _run_owner(self) -> None:
+        loop = self._parts.owner
+        assert loop is not None
+        while not self._input_finished.is_set():
+            loop.turn()
+        # Once more for what came while the flag was set.
+        loop.turn()
+        loop.close()
+
+    def _run_frontier(self) -> None:
+        frontier = self._parts.frontier
+        assert frontier is not None
+        while not self._input_finished.wait(self._parts.frontier_interval_ms / 1000):
+            try:
+                frontier.advance()
+            except Unavailable:
+                # The frontier stays where it is: expiry is late, and never early.
+                continue
+
+    def _join(self, thread: Thread | None, deadline_ms: int) -> None:
+        if thread is not None:
+            remaining_ms = max(0, deadline_ms - self._parts.clock.monotonic_ms())
+            thread.join(remaining_ms / 1000)

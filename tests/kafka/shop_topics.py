@@ -1,0 +1,153 @@
+"""A shop's topics on a real Kafka: written and read by strangers to the worker."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, Producer, TopicPartition
+
+from reservation_worker.adapters.kafka.configuration import KafkaConfig
+from reservation_worker.adapters.kafka.topics import TopicAdmin, TopicLayout
+from reservation_worker.contracts.records import OutputTopic
+
+SHARDS_TOTAL = 2
+READ_TIMEOUT_SECONDS = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """A record as a reader sees it."""
+
+    topic: str
+    partition: int
+    offset: int
+    key: bytes | None
+    value: bytes | None
+
+    @property
+    def body(self) -> dict[str, object]:
+        """The JSON object that the record carries."""
+        body = json.loads(self.value or b"")
+        assert isinstance(body, dict)
+        return body
+
+
+class ShopTopics:
+    """The topics of one test, with a prefix that no other test uses."""
+
+    def __init__(self, config: KafkaConfig, prefix: str, *, input_partitions: int = 1) -> None:
+        self.config = config
+        self._prefix = prefix
+        self.layout = TopicLayout(
+            inputs=tuple(
+                self.name(stem)
+                for stem in (
+                    "order-completed",
+                    "payment-approved",
+                    "order-invoiced",
+                    "order-canceled",
+                    "inventory-updated",
+                )
+            ),
+            compacted_outputs=(self.name("reservation-changed"), self.name("stock-changed")),
+            acknowledged=self.name("acknowledged-reservation"),
+            dead_letter=self.name("reservation-dead-letter"),
+            shards=self.name("reservation-shards"),
+            shards_total=SHARDS_TOTAL,
+            input_partitions=input_partitions,
+            replication_factor=None,
+            input_retention_hours=24,
+            dead_letter_retention_hours=48,
+        )
+        self._producer = Producer({"bootstrap.servers": config.bootstrap_servers, "linger.ms": 0})
+
+    @property
+    def output_names(self) -> Mapping[OutputTopic, str]:
+        """The names of the output topics in this test."""
+        return {topic: self.name(topic.value) for topic in OutputTopic}
+
+    def name(self, stem: str) -> str:
+        """Return the name of a topic in this test."""
+        return f"{self._prefix}.{stem}"
+
+    def create(self) -> None:
+        """Create all topics, as an operator would."""
+        admin = TopicAdmin(self.config)
+        admin.apply(admin.plan(self.layout))
+
+    def send(self, stem: str, body: Mapping[str, object] | bytes, partition: int = 0) -> None:
+        """Write one record to an input topic."""
+        value = body if isinstance(body, bytes) else json.dumps(body).encode()
+        self._producer.produce(self.name(stem), value, partition=partition)
+
+    def flush(self) -> None:
+        """Have everything written before going on."""
+        assert self._producer.flush(READ_TIMEOUT_SECONDS) == 0
+
+    def count(self, sku: str, on_hand: int, account: str = "acme") -> None:
+        """State that a stock was counted."""
+        self.send(
+            "inventory-updated",
+            {
+                "account": account,
+                "warehouse_id": "main",
+                "sku": sku,
+                "on_hand": on_hand,
+                "counted_at": "2026-01-01T00:00:00Z",
+            },
+        )
+
+    def order(self, order_id: str, sku: str, quantity: int, account: str = "acme") -> None:
+        """State that an order of one line was completed."""
+        self.send(
+            "order-completed",
+            {
+                "account": account,
+                "order_id": order_id,
+                "completed_at": "2026-01-01T01:00:00Z",
+                "reservation_ttl_seconds": 60,
+                "lines": [
+                    {"line_id": "1", "warehouse_id": "main", "sku": sku, "quantity": quantity}
+                ],
+            },
+        )
+
+    def pay(self, order_id: str, account: str = "acme") -> None:
+        """State that an order was paid."""
+        self.send(
+            "payment-approved",
+            {"account": account, "order_id": order_id, "approved_at": "2026-01-01T01:00:30Z"},
+        )
+
+    def read(self, stem: str) -> list[Event]:
+        """Read a topic from its beginning to its end, as a read-committed reader does."""
+        consumer = Consumer(
+            {
+                "bootstrap.servers": self.config.bootstrap_servers,
+                "group.id": f"{self._prefix}-reader",
+                "enable.auto.commit": False,
+                "isolation.level": "read_committed",
+                "enable.partition.eof": True,
+            }
+        )
+        name = self.name(stem)
+        try:
+            numbers = consumer.list_topics(name, READ_TIMEOUT_SECONDS).topics[name].partitions
+            consumer.assign([TopicPartition(name, number, OFFSET_BEGINNING) for number in numbers])
+            unfinished = set(numbers)
+            events: list[Event] = []
+            while unfinished:
+                message = consumer.poll(READ_TIMEOUT_SECONDS)
+                assert message is not None, f"{name} cannot be read"
+                partition, offset = message.partition(), message.offset()
+                assert partition is not None
+                assert offset is not None
+                error = message.error()
+                if error is None:
+                    events.append(Event(name, partition, offset, message.key(), message.value()))
+                else:
+                    assert error.code() == KafkaError._PARTITION_EOF, error  # noqa: SLF001
+                    unfinished.discard(partition)
+            return events
+        finally:
+            consumer.close()

@@ -1,0 +1,1 @@
+"""The loops, on doubles of Kafka and of the store."""

@@ -1,0 +1,152 @@
+"""The loops of one worker, put together from any clients and turned by the test itself."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from prometheus_client import CollectorRegistry
+
+from reservation_worker.apply import ApplyConfig, ApplyLoop, ApplyParts
+from reservation_worker.contracts.dead_letters import DeadLetterLimits, dead_letter
+from reservation_worker.contracts.decode import Decoder, DecoderConfig
+from reservation_worker.contracts.inputs import FactKind
+from reservation_worker.contracts.records import DeadLetter, OutputRecord, Record
+from reservation_worker.deadlines import (
+    DeadlinesConfig,
+    PaymentFrontier,
+    Schedule,
+    ScheduleParts,
+)
+from reservation_worker.ports import (
+    Clock,
+    InputLog,
+    Outputs,
+    PaymentOffsets,
+    ShardGroup,
+    Store,
+    Transactions,
+    Waypoint,
+)
+from reservation_worker.publish import PublishConfig, Publisher, PublishParts
+from reservation_worker.recovery import Recovery, RecoveryParts
+from reservation_worker.telemetry.labels import INPUT_TOPICS, OUTPUT_TOPICS
+from reservation_worker.telemetry.metrics import Metrics
+from reservation_worker.worker import OwnerConfig, OwnerLoop, OwnerParts
+
+
+def no_waypoint(_waypoint: Waypoint) -> None:
+    """Go on."""
+
+
+@dataclass(frozen=True, slots=True)
+class Clients:
+    """What loops need of Kafka and of the store."""
+
+    log: InputLog[Record, DeadLetter]
+    group: ShardGroup
+    transactions: Transactions[OutputRecord]
+    outputs: Outputs
+    payments: PaymentOffsets
+    store: Store
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """What differs from test to test."""
+
+    shards_total: int
+    clock: Clock
+    kinds: Mapping[str, FactKind]
+    """Of the input topics, by name."""
+    apply: ApplyConfig
+    owner: OwnerConfig
+    deadlines: DeadlinesConfig
+    publish: PublishConfig
+    waypoint: Callable[[Waypoint], None] = no_waypoint
+
+
+@dataclass(frozen=True, slots=True)
+class Loops:
+    """The loops of one worker."""
+
+    apply: ApplyLoop
+    owner: OwnerLoop
+    frontier: PaymentFrontier
+    metrics: Metrics
+
+
+def build_loops(clients: Clients, setting: Setting) -> Loops:
+    """Put loops together as a process does; threads and waiting are the test's."""
+    metrics = Metrics(
+        CollectorRegistry(),
+        input_topics=tuple(setting.kinds) or INPUT_TOPICS,
+        output_topics=OUTPUT_TOPICS,
+    )
+    frontier = PaymentFrontier(clients.payments, clients.store, setting.clock, metrics)
+    return Loops(
+        apply=_apply_loop(clients, setting, metrics),
+        owner=_owner_loop(clients, setting, metrics, frontier),
+        frontier=frontier,
+        metrics=metrics,
+    )
+
+
+def _apply_loop(clients: Clients, setting: Setting, metrics: Metrics) -> ApplyLoop:
+    limits = DeadLetterLimits("group", 1_000_000)
+    return ApplyLoop(
+        setting.apply,
+        ApplyParts(
+            log=clients.log,
+            store=clients.store,
+            decode=Decoder(DecoderConfig(setting.kinds)).decode,
+            dead_letter=lambda record, rejection, failed_at_ms: dead_letter(
+                record, rejection, limits, failed_at_ms
+            ),
+            clock=setting.clock,
+            metrics=metrics,
+            waypoint=setting.waypoint,
+        ),
+    )
+
+
+def _owner_loop(
+    clients: Clients, setting: Setting, metrics: Metrics, frontier: PaymentFrontier
+) -> OwnerLoop:
+    recovery = Recovery(
+        setting.shards_total,
+        RecoveryParts(
+            store=clients.store,
+            group=clients.group,
+            transactions=clients.transactions,
+            outputs=clients.outputs,
+            clock=setting.clock,
+            waypoint=setting.waypoint,
+        ),
+    )
+    publisher = Publisher(
+        setting.publish,
+        PublishParts(clients.store, clients.transactions, metrics, setting.waypoint),
+    )
+    schedule = Schedule(
+        setting.deadlines,
+        ScheduleParts(
+            store=clients.store,
+            frontier_ms=lambda: frontier.reached_ms,
+            clock=setting.clock,
+            metrics=metrics,
+            waypoint=setting.waypoint,
+        ),
+    )
+    return OwnerLoop(
+        setting.owner,
+        setting.deadlines.scan_interval_ms,
+        OwnerParts(
+            group=clients.group,
+            recovery=recovery,
+            publisher=publisher,
+            schedule=schedule,
+            clock=setting.clock,
+            metrics=metrics,
+            wait_for_work=lambda _timeout_ms: None,
+            close_producer=clients.transactions.close,
+        ),
+    )

@@ -1,0 +1,143 @@
+"""A payment in time is never expired: the frontier waits, and never guesses."""
+
+import pytest
+from prometheus_client import CollectorRegistry
+
+from reservation_worker.adapters.in_memory.broker import InMemoryBroker
+from reservation_worker.adapters.in_memory.log import InMemoryPaymentOffsets
+from reservation_worker.adapters.in_memory.store import InMemoryStore
+from reservation_worker.deadlines import PaymentFrontier
+from reservation_worker.telemetry.metrics import Metrics
+from tests.clocks import StandingClock
+from tests.loops.small_shop import SmallShop
+
+TOPIC = "payment-approved"
+STARTED_AT_MS = 1_000_000
+
+
+class Payments:
+    """A payment topic of two partitions, and a frontier that looks at it."""
+
+    def __init__(self) -> None:
+        self.clock = StandingClock(STARTED_AT_MS)
+        self.store_clock = StandingClock(STARTED_AT_MS + 500)
+        self.broker = InMemoryBroker({TOPIC: 2}, 1)
+        self.frontier = PaymentFrontier(
+            InMemoryPaymentOffsets(self.broker, TOPIC),
+            InMemoryStore(self.store_clock),
+            self.clock,
+            Metrics(CollectorRegistry()),
+        )
+
+    def pay(self, partition: int) -> None:
+        """Write one payment."""
+        self.broker.append(TOPIC, partition, b"{}", self.clock.now_ms())
+
+    def commit(self, *offsets: int) -> None:
+        """Commit an offset per partition."""
+        for number, offset in enumerate(offsets):
+            self.broker.committed[TOPIC, number] = offset
+
+    def look(self, duration_ms: int = 1_000) -> int | None:
+        """Let time pass on both clocks, and return the frontier."""
+        self.clock.advance(duration_ms)
+        self.store_clock.advance(duration_ms)
+        self.frontier.advance()
+        return self.frontier.reached_ms
+
+
+@pytest.fixture
+def payments() -> Payments:
+    """Return a payment topic that nobody has read."""
+    return Payments()
+
+
+def test_the_frontier_is_unknown_until_every_partition_is_committed(payments: Payments) -> None:
+    """An empty partition counts as well: nobody knows that it is empty before it is read."""
+    assert payments.look() is None
+    payments.commit(0)
+    assert payments.look() is None
+    payments.commit(0, 0)
+    assert payments.look() == STARTED_AT_MS + 3_000
+
+
+def test_the_frontier_is_the_slower_clock(payments: Payments) -> None:
+    """A clock that runs ahead must not expire anything early."""
+    payments.commit(0, 0)
+    payments.store_clock.set_wall(STARTED_AT_MS - 60_000)
+    assert payments.look(0) == STARTED_AT_MS - 60_000
+    payments.store_clock.set_wall(STARTED_AT_MS + 3_600_000)
+    assert payments.look(0) == STARTED_AT_MS
+
+
+def test_an_unread_payment_holds_the_frontier_back(payments: Payments) -> None:
+    """It may be the one that was made in time."""
+    payments.commit(0, 0)
+    before = payments.look()
+    payments.pay(1)
+    assert payments.look() == before
+    assert payments.look() == before
+    payments.commit(0, 1)
+    assert payments.look() == STARTED_AT_MS + 4_000
+
+
+def test_the_frontier_moves_under_constant_traffic(payments: Payments) -> None:
+    """The newest end is never reached while payments keep coming; an older one is."""
+    payments.commit(0, 0)
+    payments.look()
+    payments.pay(0)
+    payments.look()
+    sampled_at_ms = payments.clock.now_ms()
+    payments.pay(0)
+    payments.commit(1, 0)
+    assert payments.look() == sampled_at_ms
+
+
+def test_a_committed_offset_beyond_the_end_stops_the_frontier(payments: Payments) -> None:
+    """The topic was created anew: payments below that offset will never be read."""
+    payments.commit(7, 0)
+    assert payments.look() is None
+    assert payments.look() is None
+    payments.commit(0, 0)
+    assert payments.look() is not None
+
+
+def test_a_new_partition_holds_the_frontier_back_until_it_is_read(payments: Payments) -> None:
+    """Partitions are asked for anew each time."""
+    payments.commit(0, 0)
+    before = payments.look()
+    payments.broker.inputs[TOPIC, 2] = []
+    assert payments.look() == before
+    payments.commit(0, 0, 0)
+    assert payments.look() != before
+
+
+def test_an_unpaid_order_expires_after_its_deadline_and_grace() -> None:
+    """Not a moment before, whatever the scan finds."""
+    shop = SmallShop()
+    worker = shop.start()
+    shop.count("boots", 5)
+    shop.order("A", "boots", ttl_seconds=10)
+    shop.finish(worker)
+    shop.clock.advance(10_000)
+    shop.turn(worker)
+    assert {"acme/A": "Authorized"} == shop.statuses()
+    shop.clock.advance(shop.grace_ms)
+    shop.turn_until(lambda: shop.statuses() == {"acme/A": "Expired"}, "A is expired", worker)
+
+
+def test_a_payment_that_nobody_reads_keeps_its_order_from_expiring() -> None:
+    """The apply loop lags: expiry waits for it, and the payment wins."""
+    shop = SmallShop()
+    worker = shop.start()
+    shop.count("boots", 5)
+    shop.order("A", "boots", ttl_seconds=10)
+    shop.finish(worker)
+    shop.pay("A", partition=1)
+    for _ in range(100):
+        shop.clock.advance(1_000)
+        worker.owner.turn()
+        worker.frontier.advance()
+    assert {"acme/A": "Authorized"} == shop.statuses()
+    shop.finish(worker)
+    assert {"acme/A": "Confirmed"} == shop.statuses()

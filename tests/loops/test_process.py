@@ -1,0 +1,156 @@
+"""A process from its start to the end of its drain, on the doubles, with real threads."""
+
+import signal
+from collections.abc import Callable
+from threading import Thread
+
+from reservation_worker.ports import FatallyBroken, Waypoint
+from reservation_worker.telemetry.metrics import Metrics
+from reservation_worker.worker import StopSignals, Worker, WorkerConfig, WorkerParts
+from reservation_worker.worker.health import judge
+from tests.clocks import MachineClock
+from tests.loops.assembly import Loops, no_waypoint
+from tests.loops.small_shop import SmallShop
+from tests.waiting import wait_until
+
+TIMEOUT_MS = 20_000
+
+
+class RunningWorker:
+    """A worker that runs in a thread of the test, with signals that the test sends itself."""
+
+    def __init__(
+        self,
+        shop: SmallShop,
+        waypoint: Callable[[Waypoint], None] = no_waypoint,
+        drain_timeout_ms: int = TIMEOUT_MS,
+    ) -> None:
+        self.exits: list[int] = []
+        self.loops: Loops = shop.start(waypoint)
+        self.signals = StopSignals(exit_at_once=self.exits.append)
+        self.metrics: Metrics = self.loops.metrics
+        self.worker = Worker(
+            WorkerConfig(drain_timeout_ms=drain_timeout_ms),
+            WorkerParts(
+                apply=self.loops.apply,
+                owner=self.loops.owner,
+                frontier=self.loops.frontier,
+                frontier_interval_ms=10,
+                signals=self.signals,
+                clock=MachineClock(),
+                metrics=self.metrics,
+            ),
+        )
+        self.codes: list[int] = []
+        self._thread = Thread(target=lambda: self.codes.append(self.worker.run()), daemon=True)
+        self._thread.start()
+
+    def signal(self) -> None:
+        """Send the process a SIGTERM, as far as the worker can tell."""
+        self.signals._take(signal.SIGTERM, None)  # noqa: SLF001
+
+    def exit_code(self) -> int:
+        """Wait for the end, and return the exit code."""
+        self._thread.join(TIMEOUT_MS / 1000)
+        (code,) = self.codes
+        return code
+
+
+def running_shop() -> SmallShop:
+    """Return a shop on the machine's clock: its workers turn by themselves."""
+    shop = SmallShop(MachineClock())
+    shop.count("boots", 1_000)
+    return shop
+
+
+def test_a_signal_drains_everything_and_leaves_the_groups() -> None:
+    """Orchestrators send it on every deployment: the successor must find nothing half done."""
+    shop = running_shop()
+    running = RunningWorker(shop)
+    for number in range(200):
+        shop.order(f"A{number}", "boots")
+    wait_until(lambda: bool(shop.broker.outputs), timeout_ms=TIMEOUT_MS, what="it publishes")
+    running.signal()
+    assert running.exit_code() == 0
+    assert {} == shop.broker.apply_group.members
+    assert {} == shop.broker.shard_group.members
+    published = len(shop.statuses())
+    assert shop.broker.committed["order-completed", 0] == published
+    shop.check_order_of_publication()
+
+
+def test_health_follows_the_life_of_a_process() -> None:
+    """Traffic is sent where it is ready, and nowhere else."""
+    shop = running_shop()
+    running = RunningWorker(shop)
+    wait_until(lambda: running.worker.health().ready, timeout_ms=TIMEOUT_MS, what="it is ready")
+    shop.store.set_available(available=False)
+    shop.order("A", "boots")
+    wait_until(
+        lambda: not running.worker.health().ready, timeout_ms=TIMEOUT_MS, what="it is not ready"
+    )
+    assert running.worker.health().live
+    shop.store.set_available(available=True)
+    wait_until(lambda: running.worker.health().ready, timeout_ms=TIMEOUT_MS, what="it is again")
+    running.signal()
+    assert running.exit_code() == 0
+    assert not running.worker.health().ready
+
+
+def test_a_drain_that_takes_too_long_is_given_up() -> None:
+    """Whatever was not committed is read again: ending is safe at any moment."""
+    shop = running_shop()
+    running = RunningWorker(shop, drain_timeout_ms=200)
+    wait_until(lambda: running.worker.health().ready, timeout_ms=TIMEOUT_MS, what="it is ready")
+    shop.store.set_available(available=False)
+    shop.order("A", "boots")
+    wait_until(lambda: not running.worker.health().ready, timeout_ms=TIMEOUT_MS, what="it is stuck")
+    running.signal()
+    assert running.exit_code() == 1
+    shop.store.set_available(available=True)
+
+
+def test_a_second_signal_exits_at_once() -> None:
+    """Somebody at a terminal means it."""
+    exits: list[int] = []
+    signals = StopSignals(exit_at_once=exits.append)
+    signals._take(signal.SIGINT, None)  # noqa: SLF001
+    assert [] == exits
+    signals._take(signal.SIGINT, None)  # noqa: SLF001
+    assert [130] == exits
+
+
+def test_a_loop_that_is_fatally_broken_ends_the_process() -> None:
+    """A supervisor starts a new one; going on with half of the loops would look alive."""
+
+    def break_down(waypoint: Waypoint) -> None:
+        if waypoint is Waypoint.APPLY_BEFORE_COMMIT:
+            raise FatallyBroken("by a test")
+
+    running = RunningWorker(running_shop(), break_down)
+    assert running.exit_code() == 1
+
+
+def test_a_surprise_ends_the_process_and_counts_as_a_bug() -> None:
+    """Nobody can tell what else is wrong by then."""
+
+    def surprise(waypoint: Waypoint) -> None:
+        if waypoint is Waypoint.PUBLISH_OUTBOX_READ:
+            raise ZeroDivisionError
+
+    running = RunningWorker(running_shop(), surprise)
+    assert running.exit_code() == 1
+    violations = running.metrics.invariant_violations.labels(invariant="loop_unsurprised")
+    assert violations._value.get() == 1  # noqa: SLF001
+
+
+def test_a_loop_that_does_not_turn_is_not_alive() -> None:
+    """A client that hangs for ever is mended by a restart only."""
+    loops = SmallShop().start()
+    health = judge(
+        loops.apply.status, None, draining=False, now_ms=10_000, loop_stalled_after_ms=9_999
+    )
+    assert not health.live
+    assert not health.ready
+    (stalled, *_others) = health.problems
+    assert "apply loop" in stalled
