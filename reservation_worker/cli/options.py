@@ -1,0 +1,76 @@
+"""Options that several commands share."""
+
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from reservation_worker.settings.model import Settings
+
+ConfigFile = Annotated[
+    Path | None, typer.Option("--config", help="A TOML file of settings.", show_default=False)
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Write JSON.")]
+Account = Annotated[
+    str | None,
+    typer.Option(help="The account; unset: the default account.", show_default=False),
+]
+
+
+class EventKind(StrEnum):
+    """The events that are read, by the default names of their topics."""
+
+    ORDER_COMPLETED = "order-completed"
+    PAYMENT_APPROVED = "payment-approved"
+    ORDER_INVOICED = "order-invoiced"
+    ORDER_CANCELED = "order-canceled"
+    INVENTORY_UPDATED = "inventory-updated"
+
+
+def read_settings(config_file: Path | None, overrides: dict[str, Any] | None = None) -> "Settings":
+    """Read the settings of a command.
+
+    Raises:
+        SettingsInvalid: they cannot be used.
+    """
+    from reservation_worker.settings.loading import SettingsInvalid, load_settings
+
+    settings = load_settings(config_file, overrides)
+    refused = refused_client_options(settings)
+    if refused:
+        raise SettingsInvalid(refused)
+    return settings
+
+
+def refused_client_options(settings: "Settings") -> tuple[str, ...]:
+    """Return a sentence for each option of ``kafka.extra`` that may not be passed on."""
+    from reservation_worker.adapters.kafka.configuration import refused_options
+    from reservation_worker.settings.client_options import options_with_settings
+
+    extra = settings.kafka.extra
+    return (
+        *refused_options(extra),
+        *(
+            f"kafka.extra must not set {name}: {setting} does."
+            for name, setting in options_with_settings().items()
+            if name in extra
+        ),
+    )
+
+
+def account_named(account: str | None, settings: "Settings") -> str:
+    """Return the account that a command is about.
+
+    Raises:
+        UsageFailed: none was named, and there is no default one.
+    """
+    from reservation_worker.cli.failures import UsageFailed
+
+    named = account or settings.default_account
+    if named is None:
+        raise UsageFailed(
+            "Name the account: --account NAME, or RESERVATION_DEFAULT_ACCOUNT for all commands."
+        )
+    return named

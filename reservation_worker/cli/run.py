@@ -1,0 +1,130 @@
+"""``run``: the worker."""
+
+import sys
+from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from reservation_worker.cli.options import ConfigFile
+
+if TYPE_CHECKING:
+    from reservation_worker.composition import Surroundings
+    from reservation_worker.settings.model import Settings
+    from reservation_worker.worker import StopSignals
+
+
+class RunRole(StrEnum):
+    """What a process does."""
+
+    APPLY = "apply"
+    PUBLISH = "publish"
+    ALL = "all"
+
+
+def run(
+    role: Annotated[RunRole, typer.Option(help="What this process does.")] = RunRole.ALL,
+    config_file: ConfigFile = None,
+) -> None:
+    """Run the worker until SIGTERM or SIGINT; a second signal ends it at once."""
+    from reservation_worker.cli.options import read_settings
+    from reservation_worker.worker import StopSignals
+
+    settings = read_settings(config_file)
+    log_to_stderr(settings)
+    check_dependencies(settings)
+    signals = StopSignals()
+    signals.install()
+    leave(run_worker(settings, role, signals))
+
+
+def log_to_stderr(settings: "Settings") -> None:
+    """Write log lines to stderr: for a person at a terminal, for machines elsewhere."""
+    import logging
+
+    from reservation_worker.ports import (
+        CommitFateUnknown,
+        FatallyBroken,
+        OwnershipLost,
+        Unavailable,
+    )
+    from reservation_worker.telemetry.logs import configure_logging
+
+    configure_logging(
+        sys.stderr,
+        for_people=sys.stderr.isatty(),
+        speaking=(Unavailable, OwnershipLost, CommitFateUnknown, FatallyBroken),
+        level=logging.getLevelNamesMapping()[settings.process.log_level.upper()],
+    )
+
+
+def check_dependencies(settings: "Settings") -> None:
+    """Refuse to start on what cannot work.
+
+    Raises:
+        Unreachable: Kafka or Redis does not answer.
+        CheckFailed: topics are missing or have the wrong number of partitions.
+    """
+    from reservation_worker.cli.dependencies import reaching_kafka, reaching_redis
+    from reservation_worker.cli.failures import CheckFailed
+    from reservation_worker.composition import build_store, build_topic_admin, topic_layout
+    from reservation_worker.ports import FatallyBroken
+
+    try:
+        with reaching_kafka(settings):
+            build_topic_admin(settings).check(topic_layout(settings))
+    except FatallyBroken as error:
+        raise CheckFailed(str(error)) from None
+    with reaching_redis(settings):
+        build_store(settings).now_ms()
+
+
+def run_worker(
+    settings: "Settings",
+    role: RunRole,
+    signals: "StopSignals",
+    surroundings: "Surroundings | None" = None,
+) -> int:
+    """Run a worker with its probes to the end, on servers that answered; return the exit code.
+
+    Raises:
+        UsageFailed: the HTTP port cannot be had.
+    """
+    import structlog
+    from prometheus_client import CollectorRegistry
+
+    from reservation_worker.adapters.http.server import ProbeServer
+    from reservation_worker.cli.failures import UsageFailed
+    from reservation_worker.cli.release import release_version
+    from reservation_worker.composition import Probe, build_metrics, build_worker
+    from reservation_worker.telemetry.labels import Dependency
+    from reservation_worker.telemetry.log_events import HTTP_SERVER_STARTED
+    from reservation_worker.worker import Role
+
+    registry = CollectorRegistry()
+    metrics = build_metrics(settings, registry)
+    for dependency in Dependency:
+        metrics.dependency_up.labels(dependency=dependency).set(1)
+    metrics.build.info({"version": release_version()})
+    worker = build_worker(settings, Role(role.value), metrics, signals, surroundings)
+    http = settings.http
+    try:
+        server = ProbeServer(http.host, http.port, Probe(worker), registry)
+    except OSError as error:
+        raise UsageFailed(
+            f"HTTP cannot listen on {http.host}:{http.port}: {error.strerror}. "
+            "RESERVATION_HTTP__PORT names another port."
+        ) from None
+    with server:
+        structlog.get_logger().info(HTTP_SERVER_STARTED, host=http.host, port=server.port)
+        return worker.run()
+
+
+def leave(code: int) -> None:
+    """Exit with a code, even while a thread is still inside a client."""
+    import os
+
+    if code != 0:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)

@@ -1,0 +1,118 @@
+"""Clients and clocks; nothing else constructs any."""
+
+import secrets
+import time
+from collections.abc import Callable
+
+from redis import Redis
+from redis.backoff import NoBackoff
+from redis.cluster import RedisCluster
+from redis.retry import Retry
+
+from reservation_worker.adapters.kafka.configuration import (
+    KafkaConfig,
+    Rebalancing,
+)
+from reservation_worker.adapters.kafka.sender import EventSender
+from reservation_worker.adapters.kafka.topics import TopicAdmin
+from reservation_worker.adapters.redis.configuration import StoreConfig
+from reservation_worker.adapters.redis.store import RedisStore
+from reservation_worker.ports import Clock
+from reservation_worker.settings.client_options import (
+    kafka_security_options,
+    redis_security_options,
+)
+from reservation_worker.settings.model import Settings
+
+SLOT_BYTES = 4
+"""Of a random worker slot: enough that two processes of a group never share one."""
+
+
+class SystemClock:
+    """The clocks of this machine."""
+
+    def now_ms(self) -> int:
+        """Return milliseconds since the epoch, UTC."""
+        return time.time_ns() // 1_000_000  # noqa: TID251 - this is where the clock is built
+
+    def monotonic_ms(self) -> int:
+        """Return milliseconds since some moment; never goes backwards."""
+        return time.monotonic_ns() // 1_000_000
+
+
+def build_clock() -> Clock:
+    """Return the clocks of this machine."""
+    return SystemClock()
+
+
+def kafka_config(settings: Settings) -> KafkaConfig:
+    """Return how to reach Kafka, and as whom."""
+    kafka = settings.kafka
+    return KafkaConfig(
+        bootstrap_servers=kafka.bootstrap_servers,
+        group_id=kafka.group_id,
+        worker_slot=settings.worker_slot or secrets.token_hex(SLOT_BYTES),
+        rebalancing=Rebalancing(kafka.rebalancing),
+        session_timeout_ms=kafka.session_timeout_ms,
+        max_poll_interval_ms=kafka.max_poll_interval_ms,
+        transaction_timeout_ms=kafka.transaction_timeout_ms,
+        request_timeout_ms=kafka.request_timeout_ms,
+        extra={**kafka.extra, **kafka_security_options(kafka)},
+    )
+
+
+def build_topic_admin(settings: Settings) -> TopicAdmin:
+    """Return what asks for topics and creates them."""
+    return TopicAdmin(kafka_config(settings))
+
+
+def build_event_sender(
+    settings: Settings, on_delivered: Callable[[str, int, int], None]
+) -> EventSender:
+    """Return what sends events; topic, partition and offset of each are told."""
+    return EventSender(kafka_config(settings), on_delivered)
+
+
+def build_redis_client(settings: Settings) -> Redis | RedisCluster:
+    """Return a client that never retries by itself: the store does, and knows what is harmless."""
+    redis = settings.redis
+    timeout_seconds = redis.timeout_ms / 1000
+    options = redis_security_options(redis)
+    url = redis.url.get_secret_value()
+    if redis.topology == "cluster":
+        cluster: RedisCluster = RedisCluster.from_url(
+            url,
+            socket_timeout=timeout_seconds,
+            socket_connect_timeout=timeout_seconds,
+            retry=Retry(NoBackoff(), 0),
+            **options,
+        )
+        return cluster
+    return Redis.from_url(
+        url,
+        socket_timeout=timeout_seconds,
+        socket_connect_timeout=timeout_seconds,
+        retry=Retry(NoBackoff(), 0),
+        **options,
+    )
+
+
+def store_config(settings: Settings) -> StoreConfig:
+    """Return the bounds of the store."""
+    redis = settings.redis
+    return StoreConfig(
+        facts_per_step_max=max(
+            settings.apply.facts_per_step_max, settings.expiry.facts_per_step_max
+        ),
+        lines_per_step_max=settings.apply.lines_per_step_max,
+        event_bytes_max=redis.event_bytes_max,
+        step_bytes_max=redis.step_bytes_max,
+        outbox_steps_max=redis.outbox_steps_max,
+        outbox_read_bytes_max=redis.outbox_read_bytes_max,
+        attempts_max=redis.attempts_max,
+    )
+
+
+def build_store(settings: Settings) -> RedisStore:
+    """Return the store; each thread has one of its own."""
+    return RedisStore(build_redis_client(settings), store_config(settings))

@@ -1,0 +1,175 @@
+"""The loops of a process, each with clients of its own."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from reservation_worker.adapters.kafka.configuration import (
+    KafkaConfig,
+)
+from reservation_worker.adapters.kafka.input_log import InputLogParts, KafkaInputLog
+from reservation_worker.adapters.kafka.outputs import KafkaOutputs
+from reservation_worker.adapters.kafka.payment_offsets import KafkaPaymentOffsets
+from reservation_worker.adapters.kafka.shard_group import KafkaShardGroup
+from reservation_worker.adapters.kafka.transactions import KafkaTransactions, TransactionsParts
+from reservation_worker.apply import ApplyConfig, ApplyLoop, ApplyParts
+from reservation_worker.composition.clients import build_store
+from reservation_worker.composition.inputs import build_dead_letter, build_decoder
+from reservation_worker.composition.topics import input_topics, output_topics
+from reservation_worker.contracts.records import DeadLetter, Record
+from reservation_worker.deadlines import DeadlinesConfig, PaymentFrontier, Schedule, ScheduleParts
+from reservation_worker.ports import Clock, InputLog, Store, Waypoint
+from reservation_worker.publish import PublishConfig, Publisher, PublishParts
+from reservation_worker.recovery import Recovery, RecoveryParts
+from reservation_worker.settings.model import Settings
+from reservation_worker.telemetry.metrics import Metrics
+from reservation_worker.worker import (
+    OwnerConfig,
+    OwnerLoop,
+    OwnerParts,
+)
+
+
+def _same_store(store: Store) -> Store:
+    return store
+
+
+def _same_log(log: InputLog[Record, DeadLetter]) -> InputLog[Record, DeadLetter]:
+    return log
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What is put around the parts from outside; by default nothing is."""
+
+    store: Callable[[Store], Store] = _same_store
+    input_log: Callable[[InputLog[Record, DeadLetter]], InputLog[Record, DeadLetter]] = _same_log
+    waypoint: Callable[[Waypoint], None] = lambda _waypoint: None
+
+
+@dataclass(frozen=True, slots=True)
+class Foundation:
+    """What all loops of one process share."""
+
+    settings: Settings
+    kafka: KafkaConfig
+    clock: Clock
+    metrics: Metrics
+    surroundings: Surroundings
+
+
+def build_apply(foundation: Foundation, wake_publisher: Callable[[], None]) -> ApplyLoop:
+    """Return the loop that reads facts and applies them, with clients of its own."""
+    settings, surroundings = foundation.settings, foundation.surroundings
+    apply = settings.apply
+    log = KafkaInputLog(
+        foundation.kafka,
+        InputLogParts(
+            topics=input_topics(settings),
+            dead_letter_topic=settings.topics.dead_letter,
+            clock=foundation.clock,
+            metrics=foundation.metrics,
+            waypoint=surroundings.waypoint,
+        ),
+    )
+    return ApplyLoop(
+        ApplyConfig(
+            shards_total=settings.topics.shards_total,
+            records_per_poll_max=apply.records_per_poll_max,
+            idle_poll_timeout_ms=apply.idle_poll_timeout_ms,
+            busy_poll_timeout_ms=apply.busy_poll_timeout_ms,
+            facts_per_step_max=apply.facts_per_step_max,
+            lines_per_step_max=apply.lines_per_step_max,
+            uncommitted_records_max=apply.uncommitted_records_max,
+            uncommitted_bytes_max=apply.uncommitted_bytes_max,
+            dead_letters_per_commit_max=apply.dead_letters_per_commit_max,
+            commit_interval_ms=apply.commit_interval_ms,
+            retry_interval_ms=apply.retry_interval_ms,
+        ),
+        ApplyParts(
+            log=surroundings.input_log(log),
+            store=surroundings.store(build_store(settings)),
+            decode=build_decoder(settings).decode,
+            dead_letter=build_dead_letter(settings),
+            clock=foundation.clock,
+            metrics=foundation.metrics,
+            wake_publisher=wake_publisher,
+            waypoint=surroundings.waypoint,
+        ),
+    )
+
+
+def build_frontier(foundation: Foundation) -> PaymentFrontier:
+    """Return what knows how far payments are known, with clients of its own."""
+    settings = foundation.settings
+    return PaymentFrontier(
+        KafkaPaymentOffsets(foundation.kafka, settings.topics.payment_approved),
+        foundation.surroundings.store(build_store(settings)),
+        foundation.clock,
+        foundation.metrics,
+    )
+
+
+def build_owner(
+    foundation: Foundation, frontier: PaymentFrontier, wait_for_work: Callable[[int], None]
+) -> OwnerLoop:
+    """Return the loop of a shards' owner, with clients of its own."""
+    settings, surroundings = foundation.settings, foundation.surroundings
+    publish = settings.publish
+    clock, metrics, waypoint = foundation.clock, foundation.metrics, surroundings.waypoint
+    store = surroundings.store(build_store(settings))
+    group = KafkaShardGroup(foundation.kafka, settings.topics.shards, metrics)
+    outputs = output_topics(settings)
+    transactions = KafkaTransactions(
+        foundation.kafka, TransactionsParts(settings.topics.shards, outputs, clock, waypoint)
+    )
+    recovery = RecoveryParts(
+        store=store,
+        group=group,
+        transactions=transactions,
+        outputs=KafkaOutputs(foundation.kafka, tuple(outputs.values()), clock),
+        clock=clock,
+        waypoint=waypoint,
+    )
+    publisher = Publisher(
+        PublishConfig(
+            entries_per_shard_max=publish.entries_per_shard_max,
+            records_per_transaction_max=publish.records_per_transaction_max,
+            bytes_per_transaction_max=publish.bytes_per_transaction_max,
+        ),
+        PublishParts(store, transactions, metrics, waypoint),
+    )
+    schedule = Schedule(
+        deadlines_config(settings),
+        ScheduleParts(store, lambda: frontier.reached_ms, clock, metrics, waypoint),
+    )
+    return OwnerLoop(
+        OwnerConfig(
+            poll_interval_ms=publish.poll_interval_ms,
+            retry_interval_ms=publish.retry_interval_ms,
+            retry_held_interval_ms=publish.retry_held_interval_ms,
+            scans_per_turn_max=publish.scans_per_turn_max,
+            fenced_in_a_row_max=publish.fenced_in_a_row_max,
+        ),
+        settings.expiry.scan_interval_ms,
+        OwnerParts(
+            group=group,
+            recovery=Recovery(settings.topics.shards_total, recovery),
+            publisher=publisher,
+            schedule=schedule,
+            clock=clock,
+            metrics=metrics,
+            wait_for_work=wait_for_work,
+            close_producer=transactions.close,
+        ),
+    )
+
+
+def deadlines_config(settings: Settings) -> DeadlinesConfig:
+    """Return when unpaid reservations are given back."""
+    expiry = settings.expiry
+    return DeadlinesConfig(
+        grace_ms=expiry.grace_seconds * 1000,
+        sample_interval_ms=expiry.sample_interval_ms,
+        scan_interval_ms=expiry.scan_interval_ms,
+        facts_per_step_max=expiry.facts_per_step_max,
+    )

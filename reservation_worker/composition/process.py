@@ -1,0 +1,76 @@
+"""A whole worker process."""
+
+from prometheus_client import CollectorRegistry
+
+from reservation_worker.adapters.http.server import ProbeAnswers
+from reservation_worker.composition.clients import build_clock, kafka_config
+from reservation_worker.composition.loops import (
+    Foundation,
+    Surroundings,
+    build_apply,
+    build_frontier,
+    build_owner,
+)
+from reservation_worker.composition.topics import input_topics
+from reservation_worker.settings.model import Settings
+from reservation_worker.telemetry.metrics import Metrics
+from reservation_worker.worker import (
+    Role,
+    StopSignals,
+    WakeUp,
+    Worker,
+    WorkerConfig,
+    WorkerParts,
+)
+
+
+def build_metrics(settings: Settings, registry: CollectorRegistry) -> Metrics:
+    """Register all metrics."""
+    return Metrics(registry, input_topics=input_topics(settings))
+
+
+def build_worker(
+    settings: Settings,
+    role: Role,
+    metrics: Metrics,
+    signals: StopSignals,
+    surroundings: Surroundings | None = None,
+) -> Worker:
+    """Return a process's worker; nothing is sent before it runs."""
+    clock = build_clock()
+    foundation = Foundation(
+        settings, kafka_config(settings), clock, metrics, surroundings or Surroundings()
+    )
+    wake_up = WakeUp()
+    frontier = build_frontier(foundation) if role.publishes else None
+    owner = build_owner(foundation, frontier, wake_up.wait) if frontier is not None else None
+    return Worker(
+        WorkerConfig(
+            role=role,
+            drain_timeout_ms=settings.process.drain_timeout_ms,
+            loop_stalled_after_ms=settings.process.loop_stalled_after_ms,
+        ),
+        WorkerParts(
+            apply=build_apply(foundation, wake_up.wake) if role.applies else None,
+            owner=owner,
+            frontier=frontier,
+            frontier_interval_ms=settings.expiry.sample_interval_ms,
+            signals=signals,
+            clock=clock,
+            metrics=metrics,
+        ),
+    )
+
+
+class Probe:
+    """What the probes are answered with; remembers that the worker was ready once."""
+
+    def __init__(self, worker: Worker) -> None:
+        self._worker = worker
+        self._started = False
+
+    def __call__(self) -> ProbeAnswers:
+        """Look at the worker."""
+        health = self._worker.health()
+        self._started = self._started or health.ready
+        return ProbeAnswers(health.live, health.ready, self._started, health.problems)

@@ -1,0 +1,38 @@
+"""Names and numbers of the topics in use."""
+
+from reservation_worker.adapters.kafka.topics import TopicLayout
+from reservation_worker.contracts.inputs import FactKind
+from reservation_worker.contracts.records import OutputTopic
+from reservation_worker.settings.model import Settings
+
+
+def topic_of(settings: Settings, kind: FactKind) -> str:
+    """Return the name in use of an input topic."""
+    return str(getattr(settings.topics, kind.name.lower()))
+
+
+def input_topics(settings: Settings) -> tuple[str, ...]:
+    """Return the names in use of all input topics."""
+    return tuple(topic_of(settings, kind) for kind in FactKind)
+
+
+def output_topics(settings: Settings) -> dict[OutputTopic, str]:
+    """Return the names in use of the topics written."""
+    return {topic: str(getattr(settings.topics, topic.name.lower())) for topic in OutputTopic}
+
+
+def topic_layout(settings: Settings) -> TopicLayout:
+    """Return names and numbers of all topics."""
+    topics = settings.topics
+    return TopicLayout(
+        inputs=input_topics(settings),
+        compacted_outputs=(topics.reservation_changed, topics.stock_changed),
+        acknowledged=topics.acknowledged_reservation,
+        dead_letter=topics.dead_letter,
+        shards=topics.shards,
+        shards_total=topics.shards_total,
+        input_partitions=topics.input_partitions,
+        replication_factor=topics.replication_factor,
+        input_retention_hours=topics.input_retention_hours,
+        dead_letter_retention_hours=topics.dead_letter_retention_hours,
+    )

@@ -1,0 +1,190 @@
+"""What must hold between settings, each with its reason."""
+
+from collections.abc import Iterator
+from urllib.parse import urlsplit
+
+from reservation_worker.domain.facts import ORDER_LINES_MAX
+from reservation_worker.settings.model import Settings
+
+TRANSACTION_TIMEOUT_MS_MAX = 15_000
+RECORD_OVERHEAD_BYTES = 8_192
+"""More than the key and the headers of an event, and Kafka's framing, take."""
+
+
+def broken_relations(settings: Settings) -> tuple[str, ...]:
+    """Describe every relation that does not hold."""
+    return (
+        *_waiting(settings),
+        *_sizes(settings),
+        *_kafka_security(settings),
+        *_redis_security(settings),
+        *_topic_names(settings),
+    )
+
+
+def _waiting(settings: Settings) -> Iterator[str]:
+    kafka, process = settings.kafka, settings.process
+    redis_wait_ms = settings.redis.timeout_ms * settings.redis.attempts_max
+    if redis_wait_ms >= kafka.max_poll_interval_ms:
+        yield (
+            f"redis.timeout_ms * redis.attempts_max ({redis_wait_ms}) must be less than "
+            f"kafka.max_poll_interval_ms ({kafka.max_poll_interval_ms}): "
+            "a worker that waits for Redis longer is put out of its group"
+        )
+    if redis_wait_ms >= process.loop_stalled_after_ms:
+        yield (
+            f"redis.timeout_ms * redis.attempts_max ({redis_wait_ms}) must be less than "
+            f"process.loop_stalled_after_ms ({process.loop_stalled_after_ms}): "
+            "a slow Redis must not get a worker restarted"
+        )
+    if kafka.request_timeout_ms >= process.loop_stalled_after_ms:
+        yield (
+            f"kafka.request_timeout_ms ({kafka.request_timeout_ms}) must be less than "
+            f"process.loop_stalled_after_ms ({process.loop_stalled_after_ms}): "
+            "a slow Kafka must not get a worker restarted"
+        )
+    if kafka.session_timeout_ms > kafka.max_poll_interval_ms:
+        yield (
+            f"kafka.session_timeout_ms ({kafka.session_timeout_ms}) must not exceed "
+            f"kafka.max_poll_interval_ms ({kafka.max_poll_interval_ms}): "
+            "the client library refuses it"
+        )
+    if kafka.transaction_timeout_ms > TRANSACTION_TIMEOUT_MS_MAX:
+        yield (
+            f"kafka.transaction_timeout_ms ({kafka.transaction_timeout_ms}) must not exceed "
+            f"{TRANSACTION_TIMEOUT_MS_MAX}: so long may a lost worker's transaction hold back "
+            "readers and its successor"
+        )
+    if process.drain_timeout_ms < kafka.transaction_timeout_ms:
+        yield (
+            f"process.drain_timeout_ms ({process.drain_timeout_ms}) must not be less than "
+            f"kafka.transaction_timeout_ms ({kafka.transaction_timeout_ms}): "
+            "a drain must be able to wait for the last transaction"
+        )
+
+
+def _sizes(settings: Settings) -> Iterator[str]:
+    apply, publish, received = settings.apply, settings.publish, settings.input
+    redis = settings.redis
+    if apply.lines_per_step_max < ORDER_LINES_MAX:
+        yield (
+            f"apply.lines_per_step_max ({apply.lines_per_step_max}) must be at least "
+            f"{ORDER_LINES_MAX}: the largest order must fit into a step"
+        )
+    if apply.records_per_poll_max > apply.uncommitted_records_max:
+        yield (
+            f"apply.records_per_poll_max ({apply.records_per_poll_max}) must not exceed "
+            f"apply.uncommitted_records_max ({apply.uncommitted_records_max}): "
+            "reading would pause after every poll"
+        )
+    if received.record_bytes_max > apply.uncommitted_bytes_max:
+        yield (
+            f"input.record_bytes_max ({received.record_bytes_max}) must not exceed "
+            f"apply.uncommitted_bytes_max ({apply.uncommitted_bytes_max}): "
+            "reading would pause at a single record"
+        )
+    if redis.event_bytes_max + RECORD_OVERHEAD_BYTES > settings.kafka.message_bytes_max:
+        yield (
+            f"redis.event_bytes_max ({redis.event_bytes_max}) must be {RECORD_OVERHEAD_BYTES} "
+            f"less than kafka.message_bytes_max ({settings.kafka.message_bytes_max}): "
+            "what a step publishes must be accepted, for it cannot be taken back"
+        )
+    if redis.event_bytes_max > redis.step_bytes_max:
+        yield (
+            f"redis.event_bytes_max ({redis.event_bytes_max}) must not exceed "
+            f"redis.step_bytes_max ({redis.step_bytes_max}): a step holds its largest event"
+        )
+    if redis.step_bytes_max + redis.event_bytes_max > redis.outbox_read_bytes_max:
+        yield (
+            f"redis.step_bytes_max + redis.event_bytes_max "
+            f"({redis.step_bytes_max + redis.event_bytes_max}) must not exceed "
+            f"redis.outbox_read_bytes_max ({redis.outbox_read_bytes_max}): "
+            "a step is read in one call"
+        )
+    if redis.step_bytes_max > publish.bytes_per_transaction_max:
+        yield (
+            f"redis.step_bytes_max ({redis.step_bytes_max}) must not exceed "
+            f"publish.bytes_per_transaction_max ({publish.bytes_per_transaction_max}): "
+            "a step is published in one transaction"
+        )
+
+
+def _kafka_security(settings: Settings) -> Iterator[str]:
+    kafka = settings.kafka
+    tls = kafka.security_protocol in {"SSL", "SASL_SSL"}
+    sasl = kafka.security_protocol.startswith("SASL_")
+    if not tls and (kafka.tls_ca_file or kafka.tls_certificate_file or kafka.tls_key_file):
+        yield (
+            f"kafka.tls_… is set, but kafka.security_protocol is {kafka.security_protocol}: "
+            "the connection would not be encrypted; SSL or SASL_SSL uses it"
+        )
+    if (kafka.tls_certificate_file is None) != (kafka.tls_key_file is None):
+        yield (
+            "kafka.tls_certificate_file and kafka.tls_key_file go together: "
+            "a certificate without its key proves nothing"
+        )
+    if sasl and (not kafka.sasl_mechanism or not kafka.sasl_username or not kafka.sasl_password):
+        yield (
+            f"kafka.security_protocol {kafka.security_protocol} needs kafka.sasl_mechanism, "
+            "kafka.sasl_username and kafka.sasl_password: the brokers ask for them"
+        )
+    if not sasl and (kafka.sasl_mechanism or kafka.sasl_username or kafka.sasl_password):
+        yield (
+            f"kafka.sasl_… is set, but kafka.security_protocol is {kafka.security_protocol}: "
+            "nobody would be asked for it; SASL_SSL or SASL_PLAINTEXT uses it"
+        )
+
+
+def _redis_security(settings: Settings) -> Iterator[str]:
+    redis = settings.redis
+    try:
+        parts = urlsplit(redis.url.get_secret_value())
+        port_is_valid = parts.port is None or parts.port > 0
+    except ValueError:
+        yield "redis.url (RESERVATION_REDIS__URL): is not an address such as redis://host:6379/0"
+        return
+    if parts.scheme not in {"redis", "rediss"} or not parts.hostname or not port_is_valid:
+        yield "redis.url (RESERVATION_REDIS__URL): is not an address such as redis://host:6379/0"
+        return
+    if redis.password is not None and parts.password:
+        yield "redis.password is set, and redis.url holds one too: only one of them can be meant"
+    if redis.username is not None and parts.username:
+        yield "redis.username is set, and redis.url holds one too: only one of them can be meant"
+    if parts.scheme != "rediss" and (
+        redis.tls_ca_file or redis.tls_certificate_file or redis.tls_key_file
+    ):
+        yield (
+            "redis.tls_… is set, but redis.url does not begin with rediss://: "
+            "the connection would not be encrypted"
+        )
+    if (redis.tls_certificate_file is None) != (redis.tls_key_file is None):
+        yield (
+            "redis.tls_certificate_file and redis.tls_key_file go together: "
+            "a certificate without its key proves nothing"
+        )
+
+
+def _topic_names(settings: Settings) -> Iterator[str]:
+    topics = settings.topics
+    seen: dict[str, str] = {}
+    for setting, name in topics.model_dump(include=set(TOPIC_SETTINGS)).items():
+        if name in seen:
+            yield (
+                f"topics.{setting} and topics.{seen[name]} are both {name}: "
+                "a topic carries one kind of event"
+            )
+        seen[name] = setting
+
+
+TOPIC_SETTINGS = (
+    "order_completed",
+    "payment_approved",
+    "order_invoiced",
+    "order_canceled",
+    "inventory_updated",
+    "reservation_changed",
+    "acknowledged_reservation",
+    "stock_changed",
+    "dead_letter",
+    "shards",
+)

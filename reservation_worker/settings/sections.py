@@ -1,0 +1,224 @@
+"""The sections of the settings; each text below a setting is its documentation."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr
+
+Milliseconds = Annotated[int, Field(ge=1, le=3_600_000)]
+Count = Annotated[int, Field(ge=1, le=1_000_000)]
+Bytes = Annotated[int, Field(ge=1_024, le=1_073_741_824)]
+Name = Annotated[str, Field(min_length=1, max_length=249, pattern=r"^[A-Za-z0-9._-]+$")]
+"""What Kafka allows as the name of a topic; group ids are held to the same."""
+
+
+class Section(BaseModel):
+    """What all sections have in common."""
+
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", use_attribute_docstrings=True, hide_input_in_errors=True
+    )
+
+
+class KafkaSettings(Section):
+    """How to reach Kafka, and as whom."""
+
+    bootstrap_servers: str = Field("localhost:9092", min_length=1)
+    """Brokers to ask first: `host:port`, several separated by commas."""
+    group_id: Name = "reservation-worker"
+    """Consumer group of the apply loop; the owners of shards form the one with `-shards` behind."""
+    rebalancing: Literal["eager", "cooperative", "consumer"] = "cooperative"
+    """How members share partitions; `consumer` is KIP-848 and needs brokers of 4.0 or newer."""
+    session_timeout_ms: Milliseconds = 45_000
+    """After so long without a heartbeat a worker counts as gone."""
+    max_poll_interval_ms: Milliseconds = 300_000
+    """After so long without a poll a worker counts as stuck."""
+    transaction_timeout_ms: Milliseconds = 15_000
+    """The brokers abort a transaction that lasts longer."""
+    request_timeout_ms: Milliseconds = 10_000
+    """Longest wait for an answer about offsets or metadata."""
+    message_bytes_max: Bytes = 1_000_000
+    """The largest record that the topics written accept (`max.message.bytes` of each)."""
+    security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = "PLAINTEXT"
+    """How connections are secured."""
+    tls_ca_file: Path | None = None
+    """Certificates of the authorities that are trusted; unset: those of the system."""
+    tls_certificate_file: Path | None = None
+    """This client's certificate, for mutual TLS."""
+    tls_key_file: Path | None = None
+    """The key of this client's certificate."""
+    tls_key_password: SecretStr | None = None
+    """What the key is encrypted with."""
+    sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] | None = None
+    """How this client proves who it is."""
+    sasl_username: str | None = None
+    """Who this client is."""
+    sasl_password: SecretStr | None = None
+    """What proves it."""
+    extra: dict[str, str] = Field(default_factory=dict)
+    """Options passed on to the client library, except those that the guarantees own."""
+
+
+class RedisSettings(Section):
+    """How to reach Redis, and how long to wait for it."""
+
+    url: SecretStr = SecretStr("redis://localhost:6379/0")
+    """`redis://host:port/database`, or `rediss://` for TLS. Secret, for it may hold a password."""
+    topology: Literal["single", "cluster"] = "single"
+    """One server, or a cluster of which the address names any node."""
+    username: str | None = None
+    """User of the access control list."""
+    password: SecretStr | None = None
+    """The user's password."""
+    tls_ca_file: Path | None = None
+    """Certificates of the authorities that are trusted; unset: those of the system."""
+    tls_certificate_file: Path | None = None
+    """This client's certificate, for mutual TLS."""
+    tls_key_file: Path | None = None
+    """The key of this client's certificate."""
+    timeout_ms: Milliseconds = 5_000
+    """Longest wait for a connection, and for an answer."""
+    attempts_max: Annotated[int, Field(ge=1, le=20)] = 3
+    """How often a call is tried before the worker pauses."""
+    outbox_steps_max: Count = 10_000
+    """A shard refuses steps while so many wait to be published."""
+    outbox_read_bytes_max: Bytes = 16_000_000
+    """Bytes of steps waiting to be published that one call reads, one step at least."""
+    step_bytes_max: Bytes = 4_000_000
+    """Bytes that one step publishes, one event more at most."""
+    event_bytes_max: Bytes = 900_000
+    """Bytes of one event; a fact that would publish a larger one is a dead letter."""
+
+
+class TopicSettings(Section):
+    """Names of the topics, and what `topics apply` creates."""
+
+    order_completed: Name = "order-completed"
+    """Read: a customer completed an order."""
+    payment_approved: Name = "payment-approved"
+    """Read: an order was paid."""
+    order_invoiced: Name = "order-invoiced"
+    """Read: units were handed to delivery."""
+    order_canceled: Name = "order-canceled"
+    """Read: units were given back."""
+    inventory_updated: Name = "inventory-updated"
+    """Read: a stock was counted."""
+    reservation_changed: Name = "reservation-changed"
+    """Written: each change of a reservation."""
+    acknowledged_reservation: Name = "acknowledged-reservation"
+    """Written: units that the ERP must take out of its stock."""
+    stock_changed: Name = "stock-changed"
+    """Written: a stock after a step."""
+    dead_letter: Name = "reservation-dead-letter"
+    """Written: inputs that could not be used."""
+    shards: Name = "reservation-shards"
+    """Internal: one partition per shard."""
+    shards_total: Annotated[int, Field(ge=1, le=1_000)] = 16
+    """Partitions of the internal topic and of the topics written; never to be changed later."""
+    input_partitions: Annotated[int, Field(ge=1, le=1_000)] = 6
+    """Partitions of each topic read, where `topics apply` creates it."""
+    replication_factor: Annotated[int, Field(ge=1, le=9)] | None = None
+    """Copies of each partition that `topics apply` creates; unset: the brokers' default."""
+    input_retention_hours: Annotated[int, Field(ge=1, le=87_600)] = 168
+    """How long `topics apply` lets the topics read keep records."""
+    dead_letter_retention_hours: Annotated[int, Field(ge=1, le=87_600)] = 336
+    """How long `topics apply` lets dead letters be kept."""
+
+
+class InputSettings(Section):
+    """What is accepted as an input."""
+
+    record_bytes_max: Bytes = 1_048_576
+    """Larger records are dead letters."""
+    clock_skew_seconds: Annotated[int, Field(ge=0, le=86_400)] = 600
+    """A time further ahead of its record's own timestamp makes the record a dead letter."""
+    type_aliases: dict[
+        str,
+        Literal[
+            "order-completed",
+            "payment-approved",
+            "order-invoiced",
+            "order-canceled",
+            "inventory-updated",
+        ],
+    ] = Field(default_factory=dict)
+    """Further CloudEvents types, each with the fact that it states."""
+
+
+class ApplySettings(Section):
+    """How much the apply loop holds at once, and how often it looks."""
+
+    records_per_poll_max: Count = 2_000
+    """Records taken from Kafka at once."""
+    idle_poll_timeout_ms: Milliseconds = 100
+    """How long a poll may wait while nothing is uncommitted."""
+    busy_poll_timeout_ms: Milliseconds = 5
+    """How long a poll may wait while facts or commits are outstanding."""
+    facts_per_step_max: Annotated[int, Field(ge=1, le=1_000)] = 300
+    """Facts in one step; Redis serves nobody else meanwhile: about 25 ms at 1,000."""
+    lines_per_step_max: Annotated[int, Field(ge=1, le=10_000)] = 3_000
+    """Order lines in one step."""
+    uncommitted_records_max: Count = 50_000
+    """Reading pauses at so many records whose offsets are not committed."""
+    uncommitted_bytes_max: Bytes = 64 * 1024 * 1024
+    """Reading pauses at so many bytes that are not applied."""
+    dead_letters_per_commit_max: Count = 500
+    """Dead letters that one commit carries, unless a single batch has more."""
+    commit_interval_ms: Milliseconds = 100
+    """Time between two commits of offsets."""
+    retry_interval_ms: Milliseconds = 100
+    """Wait after a refused step or an outage."""
+
+
+class PublishSettings(Section):
+    """How much one transaction may carry, and how the owner of shards looks for work."""
+
+    entries_per_shard_max: Annotated[int, Field(ge=1, le=1_000)] = 16
+    """Steps of one shard that are read at once."""
+    records_per_transaction_max: Count = 10_000
+    """Events in one transaction, unless a single step has more."""
+    bytes_per_transaction_max: Bytes = 16 * 1024 * 1024
+    """Bytes in one transaction, unless a single step has more."""
+    poll_interval_ms: Milliseconds = 5
+    """Longest wait for something to publish."""
+    retry_interval_ms: Milliseconds = 200
+    """Wait after an outage before the next attempt."""
+    retry_held_interval_ms: Milliseconds = 10_000
+    """Wait before a shard that stopped is verified again."""
+    scans_per_turn_max: Annotated[int, Field(ge=1, le=1_000)] = 4
+    """Shards looked through for passed deadlines between two attempts to publish."""
+    fenced_in_a_row_max: Annotated[int, Field(ge=1, le=100)] = 5
+    """So many fenced producers without one success mean: the worker slot is used twice."""
+
+
+class ExpirySettings(Section):
+    """When an unpaid reservation is given back."""
+
+    grace_seconds: Annotated[int, Field(ge=0, le=86_400)] = 60
+    """A payment made at the deadline has so long to reach its topic."""
+    sample_interval_ms: Milliseconds = 1_000
+    """Time between two looks at how far payments are known."""
+    scan_interval_ms: Milliseconds = 200
+    """Time between two looks for deadlines that have passed."""
+    facts_per_step_max: Annotated[int, Field(ge=1, le=1_000)] = 300
+    """Deadlines in one step."""
+
+
+class HttpSettings(Section):
+    """Probes and metrics."""
+
+    host: str = Field("127.0.0.1", min_length=1)
+    """Address to listen on; the loopback unless told otherwise."""
+    port: Annotated[int, Field(ge=0, le=65_535)] = 8080
+    """Port to listen on; 0: any free one, named in the log."""
+
+
+class ProcessSettings(Section):
+    """The life of one worker process."""
+
+    drain_timeout_ms: Milliseconds = 20_000
+    """From the first signal to the exit, finished or not."""
+    loop_stalled_after_ms: Milliseconds = 120_000
+    """A loop that has not turned for so long makes the process not live."""
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    """Less important log lines are left out."""

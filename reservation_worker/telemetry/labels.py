@@ -1,0 +1,148 @@
+"""The closed sets that labels of metrics are taken from."""
+
+from enum import StrEnum
+from typing import Final, assert_never
+
+from reservation_worker.domain.facts import (
+    BalanceCounted,
+    DeadlineReached,
+    Fact,
+    OrderCanceled,
+    OrderCompleted,
+    OrderInvoiced,
+    PaymentApproved,
+    ReservationSettlementDue,
+    StockSettlementDue,
+)
+from reservation_worker.domain.outcome import Reason
+from reservation_worker.domain.reservation import Status
+
+INPUT_TOPICS: Final = (
+    "order-completed",
+    "payment-approved",
+    "order-invoiced",
+    "order-canceled",
+    "inventory-updated",
+)
+OUTPUT_TOPICS: Final = (
+    "reservation-changed",
+    "acknowledged-reservation",
+    "stock-changed",
+)
+DEAD_LETTER_CODES: Final = (
+    "DECODE_FAILED",
+    "NULL_VALUE",
+    "SCHEMA_INVALID",
+    "UNSUPPORTED_TYPE",
+    "UNSUPPORTED_VERSION",
+    "OUT_OF_BOUNDS",
+    "PAYLOAD_TOO_LARGE",
+    "CLOCK_SKEW",
+    "BALANCE_DIFFERS",
+)
+
+
+class FactLabel(StrEnum):
+    """Values of the label ``fact``."""
+
+    ORDER_COMPLETED = "order_completed"
+    PAYMENT_APPROVED = "payment_approved"
+    ORDER_INVOICED = "order_invoiced"
+    ORDER_CANCELED = "order_canceled"
+    BALANCE_COUNTED = "balance_counted"
+    DEADLINE_REACHED = "deadline_reached"
+    SETTLEMENT_DUE = "settlement_due"
+
+
+class OutcomeLabel(StrEnum):
+    """Values of the label ``outcome``."""
+
+    CHANGED = "changed"
+    REPEAT = "repeat"
+    REFUSED = "refused"
+    CONFLICT = "conflict"
+    DEAD_LETTERED = "dead_lettered"
+
+
+class TransactionResult(StrEnum):
+    """How a transaction ended."""
+
+    COMMITTED = "committed"
+    ABORTED = "aborted"
+    UNKNOWN = "unknown"
+
+
+class ScriptResult(StrEnum):
+    """How a call of the step script ended; the refusals are those of `StepRefusal`."""
+
+    APPLIED = "applied"
+    EPOCH = "epoch"
+    SERVER = "server"
+    TORN = "torn"
+    OUTBOX_FULL = "outbox_full"
+    UNAVAILABLE = "unavailable"
+
+
+class Dependency(StrEnum):
+    """What the worker cannot work without."""
+
+    KAFKA = "kafka"
+    REDIS = "redis"
+
+
+class RetryReason(StrEnum):
+    """Why something was tried again."""
+
+    UNAVAILABLE = "unavailable"
+    REFUSED = "refused"
+
+
+class RebalanceKind(StrEnum):
+    """What a rebalance did to this member."""
+
+    ASSIGNED = "assigned"
+    REVOKED = "revoked"
+    LOST = "lost"
+
+
+class EpochReason(StrEnum):
+    """Why a shard got a new epoch."""
+
+    ASSIGNED = "assigned"
+    SERVER_CHANGED = "server_changed"
+    COMMIT_FATE_UNKNOWN = "commit_fate_unknown"
+    REFUSED = "refused"
+
+
+class Invariant(StrEnum):
+    """What must hold; a violation is a bug, and stops what it concerns."""
+
+    OUTBOX_CONTIGUOUS = "outbox_contiguous"
+    LOOP_UNSURPRISED = "loop_unsurprised"
+
+
+REFUSABLE: Final = (Reason.ORDER_COMPLETED, Reason.PAYMENT_APPROVED, Reason.ORDER_INVOICED)
+"""The kinds of facts that want stock, and can therefore be refused it."""
+GONE: Final = frozenset({Status.CANCELED, Status.EXPIRED, Status.DENIED})
+"""Statuses in which a paid order has got nothing for its payment."""
+
+
+def fact_label(fact: Fact) -> FactLabel:
+    """Return the label of a fact's kind."""
+    match fact:
+        case OrderCompleted():
+            return FactLabel.ORDER_COMPLETED
+        case PaymentApproved():
+            return FactLabel.PAYMENT_APPROVED
+        case OrderInvoiced():
+            return FactLabel.ORDER_INVOICED
+        case OrderCanceled():
+            return FactLabel.ORDER_CANCELED
+        case BalanceCounted():
+            return FactLabel.BALANCE_COUNTED
+        case DeadlineReached():
+            return FactLabel.DEADLINE_REACHED
+        case StockSettlementDue() | ReservationSettlementDue():
+            return FactLabel.SETTLEMENT_DUE
+        case _:
+            assert_never(fact)

@@ -1,0 +1,50 @@
+"""What log lines say happened, in snake_case past tense; keyword fields say where.
+
+A line carries no payload, and no id of an order, a customer or a stock: shards, topics,
+partitions, offsets and counts say where to look.
+"""
+
+from typing import Final
+
+# The life of the process
+WORKER_STARTED: Final = "worker_started"
+DRAIN_BEGAN: Final = "drain_began"
+DRAIN_TIMED_OUT: Final = "drain_timed_out"
+WORKER_STOPPED: Final = "worker_stopped"
+LOOP_FAILED: Final = "loop_failed"
+HTTP_SERVER_STARTED: Final = "http_server_started"
+CLIENT_WARNED: Final = "client_warned"
+"""The Kafka client library logged something itself."""
+
+# Dependencies
+DEPENDENCY_LOST: Final = "dependency_lost"
+DEPENDENCY_RECOVERED: Final = "dependency_recovered"
+
+# Groups and input
+PARTITIONS_ASSIGNED: Final = "partitions_assigned"
+PARTITIONS_REVOKED: Final = "partitions_revoked"
+PARTITIONS_LOST: Final = "partitions_lost"
+PARTITIONS_PAUSED: Final = "partitions_paused"
+PARTITIONS_RESUMED: Final = "partitions_resumed"
+RECORDS_DEAD_LETTERED: Final = "records_dead_lettered"
+STEP_REFUSED: Final = "step_refused"
+OFFSETS_SOUGHT_BACK: Final = "offsets_sought_back"
+COMMIT_FAILED: Final = "commit_failed"
+
+# Shards and output
+SHARD_TAKEN_OVER: Final = "shard_taken_over"
+SHARD_RELEASED: Final = "shard_released"
+SHARD_HELD: Final = "shard_held"
+"""A shard stopped, because going on would mean deciding on a wrong state."""
+SERVER_CHANGED: Final = "server_changed"
+TRANSACTION_ABORTED: Final = "transaction_aborted"
+TRANSACTION_FATE_LOST: Final = "transaction_fate_lost"
+"""Nobody can tell whether a transaction was committed: its shards are taken over anew."""
+PRODUCER_RECREATED: Final = "producer_recreated"
+PRODUCER_FENCED: Final = "producer_fenced"
+OWNERSHIP_LOST: Final = "ownership_lost"
+
+# Time
+DEADLINES_APPLIED: Final = "deadlines_applied"
+FRONTIER_STALLED: Final = "frontier_stalled"
+FRONTIER_RECOVERED: Final = "frontier_recovered"

@@ -1,0 +1,207 @@
+"""Every metric, registered in the registry passed in."""
+
+from collections.abc import Iterable
+from itertools import product
+from typing import Final
+
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    Info,
+    disable_created_metrics,
+)
+
+from reservation_worker.domain.outcome import Conflict, Reason, ReservationChanged
+from reservation_worker.telemetry.labels import (
+    DEAD_LETTER_CODES,
+    GONE,
+    INPUT_TOPICS,
+    OUTPUT_TOPICS,
+    REFUSABLE,
+    Dependency,
+    EpochReason,
+    FactLabel,
+    Invariant,
+    OutcomeLabel,
+    RebalanceKind,
+    RetryReason,
+    ScriptResult,
+    TransactionResult,
+)
+
+SCRIPT_SECONDS: Final = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5, 30)
+LATENESS_SECONDS: Final = (0.1, 0.5, 1, 2, 5, 10, 30, 60, 300, 1800, 7200)
+BATCH_SIZES: Final = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000)
+
+
+class Metrics:
+    """Every metric of the worker, in the registry passed in.
+
+    Every combination of labels from closed sets exists from the start, at 0: an alert on a rate
+    needs the first increment to be one.
+    """
+
+    def __init__(
+        self,
+        registry: CollectorRegistry,
+        *,
+        input_topics: tuple[str, ...] = INPUT_TOPICS,
+        output_topics: tuple[str, ...] = OUTPUT_TOPICS,
+    ) -> None:
+        """Register all metrics; the topics are the names in use."""
+        disable_created_metrics()  # type: ignore[no-untyped-call]  # shipped so
+        self.registry = registry
+        self._input_topics = input_topics
+        self._register_input_counters()
+        self._register_output_counters(output_topics)
+        self._register_safety_counters()
+        self._register_histograms()
+        self._register_gauges()
+
+    def _register_input_counters(self) -> None:
+        topics = self._input_topics
+        self.records_consumed = self._counter(
+            "records_consumed", "Input records read.", topic=topics
+        )
+        self.facts = self._counter(
+            "facts",
+            "Facts and what became of them.",
+            fact=FactLabel,
+            outcome=OutcomeLabel,
+        )
+        self.dead_letters = self._counter(
+            "dead_letters",
+            "Input records that could not be used, committed as dead letters.",
+            topic=topics,
+            code=DEAD_LETTER_CODES,
+        )
+        self.script_calls = self._counter(
+            "script_calls", "Calls of the step script.", result=ScriptResult
+        )
+        self.offset_seek_backs = self._counter(
+            "offset_seek_backs", "Times that uncommitted input was read again."
+        )
+
+    def _register_output_counters(self, output_topics: tuple[str, ...]) -> None:
+        self.events_published = self._counter(
+            "events_published", "Events in committed transactions.", topic=output_topics
+        )
+        self.refusals = self._counter(
+            "refusals", "Changes that could not hold what they wanted.", reason=REFUSABLE
+        )
+        self.conflicts = self._counter(
+            "conflicts", "Facts that contradict what already stands.", kind=Conflict
+        )
+        self.refunds_needed = self._counter(
+            "refunds_needed", "Paid orders that ended up with nothing for it."
+        )
+        self.expired = self._counter("expired", "Reservations that were given back unpaid.")
+        self.transactions = self._counter(
+            "transactions", "Transactions of the publishers.", result=TransactionResult
+        )
+        self.producer_recreations = self._counter(
+            "producer_recreations", "Transactional producers that had to be given up."
+        )
+
+    def _register_safety_counters(self) -> None:
+        self.retries = self._counter(
+            "retries",
+            "Attempts that had to be repeated.",
+            dependency=Dependency,
+            reason=RetryReason,
+        )
+        self.rebalances = self._counter(
+            "rebalances", "What rebalances did to this member.", kind=RebalanceKind
+        )
+        self.epochs = self._counter(
+            "epochs", "New epochs of shards owned here.", reason=EpochReason
+        )
+        self.invariant_violations = self._counter(
+            "invariant_violations", "Must stay 0: anything else is a bug.", invariant=Invariant
+        )
+
+    def _register_histograms(self) -> None:
+        self.script_duration = self._histogram(
+            "script_duration_seconds", "Time until the step script answers.", SCRIPT_SECONDS
+        )
+        self.batch_records = self._histogram(
+            "batch_records", "Input records read at once.", BATCH_SIZES
+        )
+        self.expiry_lateness = self._histogram(
+            "expiry_lateness_seconds",
+            "From the deadline plus grace to the reservation being given back.",
+            LATENESS_SECONDS,
+        )
+
+    def _register_gauges(self) -> None:
+        self.assigned_partitions = self._gauge(
+            "assigned_partitions", "Input partitions assigned.", topic=self._input_topics
+        )
+        self.paused_partitions = self._gauge(
+            "paused_partitions", "Assigned input partitions paused.", topic=self._input_topics
+        )
+        self.payment_frontier_age = self._gauge(
+            "payment_frontier_age_seconds",
+            "Age of the moment up to which all payments are known.",
+        )
+        self.owned_shards = self._gauge("owned_shards", "Shards that this process owns.")
+        self.held_shards = self._gauge(
+            "held_shards", "Shards stopped because their state cannot be trusted."
+        )
+        self.outbox_steps = self._gauge("outbox_steps", "Steps not published, of owned shards.")
+        self.dependency_up = self._gauge(
+            "dependency_up", "1 if it answered last, else 0.", dependency=Dependency
+        )
+        self.last_progress_timestamp = self._gauge(
+            "last_progress_timestamp_seconds", "When a batch or a transaction last got done."
+        )
+        self.build = Info("reservation_build", "What is running.", registry=self.registry)
+
+    def count_published(self, event: ReservationChanged) -> None:
+        """Count what one committed change of a reservation means to the shop."""
+        reservation = event.reservation
+        if event.shortages and event.reason in REFUSABLE:
+            self.refusals.labels(reason=event.reason).inc()
+        for conflict in event.conflicts:
+            self.conflicts.labels(kind=conflict).inc()
+        if event.reason is Reason.DEADLINE_REACHED:
+            self.expired.inc()
+        if not reservation.refund_needed:
+            return
+        paid_before = (
+            event.reason is not Reason.PAYMENT_APPROVED or Conflict.PAID_TWICE in event.conflicts
+        )
+        if not (paid_before and event.previous_status in GONE):
+            self.refunds_needed.inc()
+
+    def _counter(self, name: str, documentation: str, **labels: Iterable[str]) -> Counter:
+        metric = Counter(f"reservation_{name}", documentation, labels, registry=self.registry)
+        _create_all(metric, labels)
+        return metric
+
+    def _gauge(self, name: str, documentation: str, **labels: Iterable[str]) -> Gauge:
+        metric = Gauge(f"reservation_{name}", documentation, labels, registry=self.registry)
+        _create_all(metric, labels)
+        return metric
+
+    def _histogram(
+        self,
+        name: str,
+        documentation: str,
+        buckets: tuple[float, ...],
+        **labels: Iterable[str],
+    ) -> Histogram:
+        metric = Histogram(
+            f"reservation_{name}", documentation, labels, buckets=buckets, registry=self.registry
+        )
+        _create_all(metric, labels)
+        return metric
+
+
+def _create_all(metric: Counter | Gauge | Histogram, labels: dict[str, Iterable[str]]) -> None:
+    if not labels:
+        return
+    for values in product(*labels.values()):
+        metric.labels(*values)

@@ -1,0 +1,1 @@
+"""Tests of probes and metrics over HTTP."""

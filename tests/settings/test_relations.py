@@ -1,0 +1,111 @@
+"""What must hold between settings."""
+
+from typing import Any
+
+import pytest
+
+from reservation_worker.settings.loading import SettingsInvalid, load_settings
+
+BROKEN = {
+    "redis-waits-longer-than-the-group": (
+        {
+            "redis": {"timeout_ms": 10_000, "attempts_max": 3},
+            "kafka": {"max_poll_interval_ms": 30_000, "session_timeout_ms": 30_000},
+        },
+        "a worker that waits for Redis longer is put out of its group",
+    ),
+    "redis-waits-longer-than-the-watchdog": (
+        {"redis": {"timeout_ms": 40_000, "attempts_max": 3}},
+        "a slow Redis must not get a worker restarted",
+    ),
+    "kafka-waits-longer-than-the-watchdog": (
+        {"kafka": {"request_timeout_ms": 120_000}},
+        "a slow Kafka must not get a worker restarted",
+    ),
+    "session-outlives-the-poll-interval": (
+        {"kafka": {"session_timeout_ms": 60_000, "max_poll_interval_ms": 50_000}},
+        "the client library refuses it",
+    ),
+    "transactions-block-readers-for-long": (
+        {"kafka": {"transaction_timeout_ms": 15_001}},
+        "so long may a lost worker's transaction hold back readers and its successor",
+    ),
+    "drain-ends-before-a-transaction-does": (
+        {"process": {"drain_timeout_ms": 14_999}},
+        "a drain must be able to wait for the last transaction",
+    ),
+    "largest-order-does-not-fit-a-step": (
+        {"apply": {"lines_per_step_max": 499}},
+        "the largest order must fit into a step",
+    ),
+    "one-poll-fills-the-worker": (
+        {"apply": {"records_per_poll_max": 101, "uncommitted_records_max": 100}},
+        "reading would pause after every poll",
+    ),
+    "one-record-fills-the-worker": (
+        {"apply": {"uncommitted_bytes_max": 1_000_000}},
+        "reading would pause at a single record",
+    ),
+    "events-do-not-fit-a-record": (
+        {"redis": {"event_bytes_max": 995_000}},
+        "what a step publishes must be accepted, for it cannot be taken back",
+    ),
+    "event-does-not-fit-a-step": (
+        {"redis": {"step_bytes_max": 800_000}},
+        "a step holds its largest event",
+    ),
+    "step-does-not-fit-a-read": (
+        {"redis": {"outbox_read_bytes_max": 4_000_000}},
+        "a step is read in one call",
+    ),
+    "step-does-not-fit-a-transaction": (
+        {"publish": {"bytes_per_transaction_max": 3_000_000}},
+        "a step is published in one transaction",
+    ),
+    "kafka-tls-that-is-not-used": (
+        {"kafka": {"tls_ca_file": "ca.pem"}},
+        "the connection would not be encrypted; SSL or SASL_SSL uses it",
+    ),
+    "kafka-certificate-without-key": (
+        {"kafka": {"security_protocol": "SSL", "tls_certificate_file": "client.pem"}},
+        "a certificate without its key proves nothing",
+    ),
+    "sasl-without-credentials": (
+        {"kafka": {"security_protocol": "SASL_SSL", "sasl_mechanism": "PLAIN"}},
+        "the brokers ask for them",
+    ),
+    "sasl-that-is-not-used": (
+        {"kafka": {"security_protocol": "SSL", "sasl_username": "worker"}},
+        "nobody would be asked for it; SASL_SSL or SASL_PLAINTEXT uses it",
+    ),
+    "redis-address-that-is-none": (
+        {"redis": {"url": "localhost:6379"}},
+        "is not an address such as redis://host:6379/0",
+    ),
+    "redis-password-twice": (
+        {"redis": {"url": "redis://:one@localhost", "password": "two"}},
+        "only one of them can be meant",
+    ),
+    "redis-tls-that-is-not-used": (
+        {"redis": {"tls_ca_file": "ca.pem"}},
+        "the connection would not be encrypted",
+    ),
+    "redis-certificate-without-key": (
+        {"redis": {"url": "rediss://localhost", "tls_certificate_file": "client.pem"}},
+        "a certificate without its key proves nothing",
+    ),
+    "one-topic-for-two-events": (
+        {"topics": {"stock_changed": "order-completed"}},
+        "a topic carries one kind of event",
+    ),
+}
+
+
+@pytest.mark.parametrize(("overrides", "reason"), BROKEN.values(), ids=list(BROKEN))
+def test_settings_that_contradict_each_other_are_refused_with_the_reason(
+    overrides: dict[str, Any], reason: str
+) -> None:
+    """Each limit alone is in its bounds: together they break something, later and elsewhere."""
+    with pytest.raises(SettingsInvalid) as caught:
+        load_settings(None, overrides)
+    assert [reason] == [problem.rpartition(": ")[2] for problem in caught.value.problems]
