@@ -1,0 +1,1 @@
+"""The auditor: the laws, judged from the topics alone by the ledger."""

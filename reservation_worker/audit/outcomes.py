@@ -1,0 +1,184 @@
+"""G2: every input record has exactly one outcome, and every dead letter is the record's own."""
+
+from collections.abc import Iterable, Mapping
+from hashlib import sha256
+
+from reservation_worker.audit.replay import Replayed
+from reservation_worker.audit.topics import AuditConfig, Coordinates, Input, name_of
+from reservation_worker.audit.verdict import Findings, Law
+from reservation_worker.contracts.dead_letters import (
+    CODE_HEADER,
+    OFFSET_HEADER,
+    PARTITION_HEADER,
+    TOPIC_HEADER,
+)
+from reservation_worker.contracts.records import (
+    Record,
+    Rejection,
+    RejectionCode,
+    rejection_of,
+)
+from reservation_worker.domain.facts import BalanceCounted, InputFact
+from reservation_worker.domain.ledger import decide
+from reservation_worker.domain.outcome import OutcomeKind
+
+_OUTCOME_NAMES = {
+    OutcomeKind.CHANGED: "in effect",
+    OutcomeKind.REFUSED: "refused",
+    OutcomeKind.CONFLICT: "conflicts",
+}
+
+
+def judge_outcomes(
+    inputs: Mapping[Coordinates, Input],
+    dead_letters: Iterable[Record],
+    replayed: Replayed,
+    config: AuditConfig,
+    findings: Findings,
+) -> None:
+    """Find the one outcome of each input record."""
+    letters = _read_dead_letters(dead_letters, inputs, findings)
+    counted = _counted_balances(inputs, replayed)
+    for coordinates, one in inputs.items():
+        letter = letters.get(coordinates)
+        if isinstance(one.stated, Rejection):
+            _judge_rejected(one, one.stated.code, letter, findings)
+        elif coordinates in replayed.effects:
+            name = _OUTCOME_NAMES.get(replayed.effects[coordinates], "in effect")
+            findings.check(
+                Law.ONE_OUTCOME,
+                name,
+                holds=letter is None,
+                violation=f"{one.name} is in effect and a dead letter as well",
+            )
+        else:
+            _judge_silent(one, one.stated, letter, replayed, counted, config, findings)
+
+
+def _judge_rejected(
+    one: Input, code: RejectionCode, letter: RejectionCode | None, findings: Findings
+) -> None:
+    found = "no dead letter" if letter is None else f"the dead letter {letter}"
+    findings.check(
+        Law.ONE_OUTCOME,
+        "dead letters",
+        holds=letter is code,
+        violation=f"{one.name} cannot be used ({code}), but has {found}",
+    )
+
+
+def _judge_silent(
+    one: Input,
+    fact: InputFact,
+    letter: RejectionCode | None,
+    replayed: Replayed,
+    counted: set[tuple[str, ...]],
+    config: AuditConfig,
+    findings: Findings,
+) -> None:
+    """Judge a fact that changed nothing: it must be a repeat, or a dead letter with a reason."""
+    if letter is RejectionCode.BALANCE_DIFFERS and isinstance(fact, BalanceCounted):
+        findings.check(
+            Law.ONE_OUTCOME,
+            "dead letters",
+            holds=_contradicts(fact, counted),
+            violation=f"{one.name} is a dead letter (BALANCE_DIFFERS), but no other balance "
+            "with its counted_at is in effect",
+        )
+        return
+    outcome = decide(
+        replayed.stocks,
+        replayed.reservations,
+        fact,
+        settled_entries_max=config.settled_entries_max,
+    )
+    rejection = rejection_of(outcome.kind)
+    if rejection is not None:
+        _judge_rejected(one, rejection.code, letter, findings)
+        return
+    lost = "has no outcome: it is in effect nowhere, and the ledger still says "
+    findings.check(
+        Law.ONE_OUTCOME,
+        "repeats",
+        holds=outcome.kind is OutcomeKind.REPEAT and letter is None,
+        violation=f"{one.name} ({_subject(fact)}) "
+        + (
+            f"{lost}{outcome.kind}"
+            if letter is None
+            else f"is a dead letter ({letter}) for no reason"
+        ),
+    )
+
+
+def _subject(fact: InputFact) -> str:
+    if isinstance(fact, BalanceCounted):
+        return f"balance of {fact.account}/{fact.warehouse_id}/{fact.sku}"
+    return f"order {fact.account}/{fact.order_id}"
+
+
+def _counted_balances(
+    inputs: Mapping[Coordinates, Input], replayed: Replayed
+) -> set[tuple[str, ...]]:
+    stated = (inputs[one].stated for one in replayed.effects)
+    return {_balance_parts(fact) for fact in stated if isinstance(fact, BalanceCounted)}
+
+
+def _contradicts(fact: BalanceCounted, counted: set[tuple[str, ...]]) -> bool:
+    identity, contents = _balance_parts(fact)[:4], _balance_parts(fact)[4:]
+    return any(one[:4] == identity and one[4:] != contents for one in counted)
+
+
+def _balance_parts(fact: BalanceCounted) -> tuple[str, ...]:
+    identity = (fact.account, fact.warehouse_id, fact.sku, str(fact.counted_at_ms))
+    return (*identity, str(fact.on_hand), str(fact.limit), str(fact.unlimited))
+
+
+# ---- dead letters
+
+
+def _read_dead_letters(
+    records: Iterable[Record], inputs: Mapping[Coordinates, Input], findings: Findings
+) -> dict[Coordinates, RejectionCode]:
+    letters: dict[Coordinates, RejectionCode] = {}
+    for record in records:
+        where = f"dead letter {record.partition}@{record.offset}"
+        try:
+            coordinates, code = _reason(record)
+        except (KeyError, ValueError):
+            findings.violate(Law.ONE_OUTCOME, f"{where} does not name its record and its reason")
+            continue
+        one = inputs.get(coordinates)
+        if one is None:
+            findings.violate(
+                Law.ONE_OUTCOME, f"{where} names {name_of(coordinates)}, which does not exist"
+            )
+            continue
+        findings.check(
+            Law.ONE_OUTCOME,
+            "dead letters, byte for byte",
+            holds=coordinates not in letters and _is_same(record, one.record),
+            violation=f"{where}: {one.name} is dead-lettered twice, or not byte for byte",
+        )
+        letters[coordinates] = code
+    return letters
+
+
+def _reason(record: Record) -> tuple[Coordinates, RejectionCode]:
+    """Read the newest reason: a dead letter that was replayed carries its older ones before it."""
+    headers = {name: (value or b"").decode() for name, value in record.headers if name in _NAMES}
+    coordinates = (
+        headers[TOPIC_HEADER],
+        int(headers[PARTITION_HEADER]),
+        int(headers[OFFSET_HEADER]),
+    )
+    return coordinates, RejectionCode(headers[CODE_HEADER])
+
+
+_NAMES = frozenset({TOPIC_HEADER, PARTITION_HEADER, OFFSET_HEADER, CODE_HEADER})
+
+
+def _is_same(letter: Record, record: Record) -> bool:
+    if letter.headers[: len(record.headers)] == record.headers:
+        return (letter.key, letter.value) == (record.key, record.value)
+    stub_digest = sha256(record.value or b"").hexdigest().encode()
+    return stub_digest in (letter.value or b"")

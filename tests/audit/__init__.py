@@ -1,0 +1,1 @@
+"""The auditor finds what is wrong, names it, and is content with what is right."""

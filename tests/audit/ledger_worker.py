@@ -1,0 +1,169 @@
+"""A worker without Kafka and Redis: the ledger decides, and topics are lists of records."""
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import replace
+
+from reservation_worker.audit.judge import judge
+from reservation_worker.audit.topics import AuditConfig
+from reservation_worker.audit.verdict import Verdict
+from reservation_worker.contracts.dead_letters import DeadLetterLimits, dead_letter
+from reservation_worker.contracts.decode import AccountPolicy, Decoder, DecoderConfig
+from reservation_worker.contracts.encode import encode_step
+from reservation_worker.contracts.inputs import FactKind
+from reservation_worker.contracts.records import (
+    Headers,
+    OutputTopic,
+    Record,
+    Rejection,
+    rejection_of,
+)
+from reservation_worker.domain.facts import (
+    BalanceCounted,
+    DeadlineReached,
+    Fact,
+    Settlement,
+    StockSettlementDue,
+)
+from reservation_worker.domain.keys import ReservationId, StockId, shard_of
+from reservation_worker.domain.ledger import Outcome, decide
+from reservation_worker.domain.outcome import PublishedEvent, StockChanged
+from reservation_worker.domain.reservation import Reservation
+from reservation_worker.domain.stock import Stock
+
+SHARDS_TOTAL = 4
+GRACE_MS = 1_000
+SETTLED_ENTRIES_MAX = 5
+DEAD_LETTER_TOPIC = "reservation-dead-letter"
+INPUT_TOPICS = {
+    "order-completed": FactKind.ORDER_COMPLETED,
+    "payment-approved": FactKind.PAYMENT_APPROVED,
+    "order-invoiced": FactKind.ORDER_INVOICED,
+    "order-canceled": FactKind.ORDER_CANCELED,
+    "inventory-updated": FactKind.INVENTORY_UPDATED,
+}
+DECODER = Decoder(
+    DecoderConfig(topics=INPUT_TOPICS, accounts={"market": AccountPolicy(reacquire=False)})
+)
+LIMITS = DeadLetterLimits(group_id="reservation-worker", record_bytes_max=1_000_000)
+
+
+class LedgerWorker:
+    """Takes input records one by one; each fact is a step of its own."""
+
+    def __init__(self) -> None:
+        self.inputs: list[Record] = []
+        self.outputs: list[Record] = []
+        self.stocks: dict[StockId, Stock] = {}
+        self.reservations: dict[ReservationId, Reservation] = {}
+        self.now_ms = 0
+        self._offsets: Counter[tuple[str, int]] = Counter()
+        self._steps: Counter[int] = Counter()
+        self._versions: Counter[StockId] = Counter()
+        self._settlements: list[Settlement] = []
+
+    def receive(self, topic: str, value: bytes | None, at_ms: int, headers: Headers = ()) -> Record:
+        """Append a record to an input topic and return it, unread."""
+        self.now_ms = at_ms
+        record = Record(topic, 0, self._next(topic, 0), at_ms, b"key", value, headers)
+        self.inputs.append(record)
+        return record
+
+    def take(self, record: Record) -> None:
+        """Do what a record states, and publish it."""
+        stated = DECODER.decode(record)
+        if isinstance(stated, Rejection):
+            self._dead_letter(record, stated)
+            return
+        rejection = rejection_of(self.step(stated).kind)
+        if rejection is not None:
+            self._dead_letter(record, rejection)
+
+    def pass_time(self, now_ms: int) -> None:
+        """State what is due: settlements, and deadlines whose grace has passed."""
+        self.now_ms = now_ms
+        for reservation in list(self.reservations.values()):
+            expires_at_ms = reservation.expires_at_ms
+            if expires_at_ms is not None and expires_at_ms + GRACE_MS <= now_ms:
+                reservation_id = reservation.id
+                self.step(
+                    DeadlineReached(reservation_id.account, reservation_id.order_id, expires_at_ms)
+                )
+        while self._settlements:
+            self.step(self._settlements.pop(0))
+
+    def step(self, fact: Fact) -> Outcome:
+        """Decide one fact and publish what it did."""
+        before = dict(self.stocks)
+        outcome = decide(
+            self.stocks, self.reservations, fact, settled_entries_max=SETTLED_ENTRIES_MAX
+        )
+        self._settlements += outcome.settlements
+        events: list[PublishedEvent] = []
+        if outcome.change is not None:
+            self.reservations[outcome.change.reservation.id] = outcome.change.reservation
+            events += [outcome.change, *outcome.acknowledgements]
+        for stock in outcome.stocks:
+            self.stocks[stock.id] = stock
+            if replace(stock, entries=()) != replace(
+                before.get(stock.id) or Stock(stock.id), entries=()
+            ):
+                events.append(self._stock_changed(stock, fact))
+        if events:
+            self._publish(shard_of(fact.account, SHARDS_TOTAL), events)
+        return outcome
+
+    def verdict(self, audited_at_ms: int | None = None) -> Verdict:
+        """Return what the auditor says of all topics."""
+        config = AuditConfig(
+            shards_total=SHARDS_TOTAL,
+            output_topics={topic.value: topic for topic in OutputTopic},
+            dead_letter_topic=DEAD_LETTER_TOPIC,
+            grace_ms=GRACE_MS,
+            audited_at_ms=self.now_ms if audited_at_ms is None else audited_at_ms,
+            expiry_delay_max_ms=5_000,
+            settled_entries_max=SETTLED_ENTRIES_MAX,
+        )
+        return judge(self.inputs, self.outputs, DECODER, config)
+
+    def _stock_changed(self, stock: Stock, fact: Fact) -> StockChanged:
+        self._versions[stock.id] += 1
+        cause = fact.cause if isinstance(fact, BalanceCounted) else None
+        if isinstance(fact, StockSettlementDue):
+            cause = stock.counted_by
+        return StockChanged(
+            stock=replace(stock, entries=()),
+            version=self._versions[stock.id],
+            occurred_at_ms=0,
+            cause=cause,
+            traceparent=None,
+        )
+
+    def _publish(self, shard: int, events: Iterable[PublishedEvent]) -> None:
+        self._steps[shard] += 1
+        for one in encode_step(shard, self._steps[shard], events):
+            offset = self._next(one.topic, one.partition)
+            self.outputs.append(
+                Record(
+                    one.topic,
+                    one.partition,
+                    offset,
+                    self.now_ms,
+                    one.key,
+                    one.value,
+                    tuple(one.headers),
+                )
+            )
+
+    def _dead_letter(self, record: Record, rejection: Rejection) -> None:
+        letter = dead_letter(record, rejection, LIMITS, self.now_ms)
+        offset = self._next(DEAD_LETTER_TOPIC, 0)
+        self.outputs.append(
+            Record(
+                DEAD_LETTER_TOPIC, 0, offset, self.now_ms, letter.key, letter.value, letter.headers
+            )
+        )
+
+    def _next(self, topic: str, partition: int) -> int:
+        self._offsets[topic, partition] += 1
+        return self._offsets[topic, partition] - 1

@@ -1,0 +1,1 @@
+"""The shop's day: its script, its sabotages, and the whole play on real servers."""
