@@ -259,7 +259,8 @@ def _format(java: Sequence[str], places: Sequence[Path], timeout_ms: int) -> Non
         subprocess.Popen(
             (
                 *(program, "-XX:TieredStopAtLevel=1", *options, "kafka.tools.StorageTool"),
-                *("format", "--cluster-id", cluster_id),
+                # One word: an id that begins with a dash would be taken for an option.
+                *("format", f"--cluster-id={cluster_id}"),
                 *("--config", str(place / "server.properties")),
             ),
             stdin=subprocess.DEVNULL,

@@ -1,0 +1,1 @@
+"""The whole worker as real processes, on real Kafka and real Valkey."""

@@ -1,0 +1,109 @@
+"""Worker processes of a test, each with its log."""
+
+import json
+import signal
+import subprocess
+import sys
+from collections.abc import Mapping
+from http.client import HTTPConnection, HTTPException
+from pathlib import Path
+from typing import Any
+
+from reservation_worker.embedded.port_claims import LOOPBACK
+from reservation_worker.ports import Waypoint
+from reservation_worker.telemetry.log_events import HTTP_SERVER_STARTED
+from reservation_worker.worker import Role
+from tests.waiting import wait_until
+
+ROOT = Path(__file__).parents[2]
+END_TIMEOUT_MS = 30_000
+START_TIMEOUT_MS = 30_000
+HTTP_TIMEOUT_SECONDS = 5
+
+
+class WorkerProcess:
+    """One worker, from its start to its end."""
+
+    def __init__(
+        self,
+        environment: Mapping[str, str],
+        log_path: Path,
+        *,
+        role: Role = Role.ALL,
+        kill_at: Waypoint | None = None,
+        passing: int = 1,
+    ) -> None:
+        """Start it."""
+        program = ["reservation_worker", "run"]
+        if kill_at is not None:
+            program = ["tests.integration.worker_process", "--kill-at", kill_at.value]
+            program += ["--passing", str(passing)]
+        arguments = [sys.executable, "-m", *program, "--role", role.value]
+        self.log_path = log_path
+        with log_path.open("wb") as log:
+            self._process = subprocess.Popen(
+                arguments, cwd=ROOT, env=dict(environment), stdout=log, stderr=log
+            )
+
+    @property
+    def runs(self) -> bool:
+        """Whether it has not ended."""
+        return self._process.poll() is None
+
+    def kill(self) -> None:
+        """End it at once (SIGKILL)."""
+        self._process.kill()
+        self._process.wait(END_TIMEOUT_MS / 1000)
+
+    def suspend(self) -> None:
+        """Freeze it (SIGSTOP)."""
+        self._process.send_signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """Let it go on (SIGCONT)."""
+        self._process.send_signal(signal.SIGCONT)
+
+    def drain(self) -> int:
+        """Ask it to end (SIGTERM), and return its exit code."""
+        self._process.send_signal(signal.SIGTERM)
+        return self.exit_code()
+
+    def exit_code(self) -> int:
+        """Wait for its end; below 0: the signal that ended it."""
+        wait_until(
+            lambda: not self.runs, timeout_ms=END_TIMEOUT_MS, what=f"the end of {self.log_path}"
+        )
+        return self._process.wait(0)
+
+    def log(self) -> list[dict[str, Any]]:
+        """Return what it logged so far; an incomplete last line is left out."""
+        lines = self.log_path.read_text("utf-8").splitlines(keepends=True)
+        return [json.loads(line) for line in lines if line.startswith("{") and line.endswith("}\n")]
+
+    def logged(self, event: str) -> list[dict[str, Any]]:
+        """Return its log lines of one event."""
+        return [line for line in self.log() if line["event"] == event]
+
+    def problems(self) -> tuple[str, ...] | None:
+        """Ask ``/readyz``: what is said to be wrong, nothing if it is ready; None: no answer."""
+        started = self.logged(HTTP_SERVER_STARTED)
+        if not started:
+            return None
+        connection = HTTPConnection(LOOPBACK, started[0]["port"], timeout=HTTP_TIMEOUT_SECONDS)
+        try:
+            connection.request("GET", "/readyz")
+            answer = json.loads(connection.getresponse().read())
+        except (OSError, HTTPException):
+            return None
+        finally:
+            connection.close()
+        return tuple(answer.get("problems", ()))
+
+    def wait_until_ready(self) -> None:
+        """Wait until it holds partitions and shards and its servers answer."""
+
+        def ready() -> bool:
+            assert self.runs, self.log_path.read_text("utf-8")[-3_000:]
+            return self.problems() == ()
+
+        wait_until(ready, timeout_ms=START_TIMEOUT_MS, what=f"{self.log_path} is ready")

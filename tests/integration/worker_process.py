@@ -1,0 +1,46 @@
+"""A worker as `reservation-worker run` runs it, which kills itself at a waypoint."""
+
+import argparse
+import os
+import signal
+
+from reservation_worker.cli.options import read_settings
+from reservation_worker.cli.run import RunRole, leave, log_to_stderr, run_worker
+from reservation_worker.composition import Surroundings
+from reservation_worker.ports import Waypoint
+from reservation_worker.worker import StopSignals
+
+
+class Executioner:
+    """Kills its own process at the n-th passing of a waypoint."""
+
+    def __init__(self, waypoint: Waypoint, passing: int) -> None:
+        self._waypoint = waypoint
+        self._passings_left = passing
+
+    def __call__(self, waypoint: Waypoint) -> None:
+        """Pass a waypoint."""
+        if waypoint is not self._waypoint:
+            return
+        self._passings_left -= 1
+        if self._passings_left == 0:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+
+def main() -> None:
+    """Run until the waypoint."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--role", type=RunRole, required=True)
+    parser.add_argument("--kill-at", type=Waypoint, required=True)
+    parser.add_argument("--passing", type=int, required=True)
+    arguments = parser.parse_args()
+    settings = read_settings(None)
+    log_to_stderr(settings)
+    signals = StopSignals()
+    signals.install()
+    surroundings = Surroundings(waypoint=Executioner(arguments.kill_at, arguments.passing))
+    leave(run_worker(settings, arguments.role, signals, surroundings))
+
+
+if __name__ == "__main__":
+    main()
