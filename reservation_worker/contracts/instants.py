@@ -22,8 +22,7 @@ def parse_instant_ms(text: str) -> int:
         ValueError: the text is not such a time.
     """
     if _RFC_3339(text) is None:
-        msg = "not an RFC 3339 time with an offset"
-        raise ValueError(msg)
+        raise ValueError("not an RFC 3339 time with an offset")
     try:
         since_epoch = datetime.fromisoformat(text) - _EPOCH
     except ValueError:
@@ -40,8 +39,7 @@ def parse_date(text: str) -> date:
         ValueError: the text is not such a date.
     """
     if _FULL_DATE(text) is None:
-        msg = "not a date of the form YYYY-MM-DD"
-        raise ValueError(msg)
+        raise ValueError("not a date of the form YYYY-MM-DD")
     return date.fromisoformat(text)
 
 

@@ -41,8 +41,7 @@ class DeadlineRules:
             ValueError: there are not exactly 7 inventory periods.
         """
         if len(self.inventory_period_days) != len(INVENTORY_PERIOD_DAYS):
-            msg = "inventory_period_days needs 7 numbers, Monday first"
-            raise ValueError(msg)
+            raise ValueError("inventory_period_days needs 7 numbers, Monday first")
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,8 +64,7 @@ def deadline_ms(rules: DeadlineRules, terms: OrderTerms) -> int:
     """
     expires_at_ms = _first_that_applies(rules, terms)
     if expires_at_ms > INSTANT_MAX_MS:
-        msg = "the deadline lies behind the year 9999"
-        raise OverflowError(msg)
+        raise OverflowError("the deadline lies behind the year 9999")
     return expires_at_ms
 
 

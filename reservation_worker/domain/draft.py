@@ -1,8 +1,8 @@
 """A working copy of one reservation and its stocks, in which a decision moves units.
 
-Nothing outside sees a draft: `ledger` takes one, moves units, and gives back frozen values. The moves
-here keep the two laws by construction: a unit leaves one place of its line for exactly one other,
-and the stock's buckets follow.
+Nothing outside sees a draft: `ledger` takes one, moves units, and gives back frozen values. The
+moves here keep the two laws by construction: a unit leaves one place of its line for exactly one
+other, and the stock's buckets follow.
 """
 
 from bisect import insort
@@ -158,7 +158,7 @@ class Draft:
         other.acknowledgements = [
             DraftAcknowledgement(done.invoice, dict(done.units)) for done in self.acknowledgements
         ]
-        other._stocks = dict(self._stocks)
+        other.__dict__["_stocks"] = dict(self._stocks)
         return other
 
     def adopt(self, trial: Self) -> None:

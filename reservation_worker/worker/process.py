@@ -27,10 +27,10 @@ from reservation_worker.worker.signals import StopSignals
 EXIT_OK = 0
 EXIT_FAILED = 1
 WATCH_INTERVAL_MS = 50
+"""How often the main thread looks for signals and for loops that ended."""
 GARBAGE_THRESHOLDS = (100_000, 50, 100)
 """Batches hold tens of thousands of values that are never part of a cycle: with the defaults the
 collector looks through them over and over, for a fifth of the publish loop's time."""
-"""How often the main thread looks for signals and for loops that ended."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,6 @@ import argparse
 import json
 import os
 import statistics
-import sys
 import time
 from datetime import UTC, datetime
 from pathlib import Path
@@ -24,8 +23,9 @@ from tests.benchmarks.stage import Reader, Stage, Stalled, send, stage, worker
 
 def main() -> None:
     """Run one scenario and print its figures as JSON lines."""
+    scenarios = {"throughput": _throughput, "latency": _latency, "growth": _growth}
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("scenario", choices=("throughput", "latency", "growth"))
+    parser.add_argument("scenario", choices=scenarios)
     parser.add_argument("--runs", type=int, default=3)
     parser.add_argument("--orders", type=int, default=100_000, help="orders of one run's backlog")
     parser.add_argument("--rate", type=int, default=500, help="facts per second (latency)")
@@ -35,13 +35,7 @@ def main() -> None:
     arguments = parser.parse_args()
     print(json.dumps({"cores": os.cpu_count(), **vars(arguments)}))
     with TemporaryDirectory() as directory:
-        match arguments.scenario:
-            case "throughput":
-                _throughput(Path(directory), arguments)
-            case "latency":
-                _latency(Path(directory), arguments)
-            case "growth":
-                _growth(Path(directory), arguments)
+        scenarios[arguments.scenario](Path(directory), arguments)
 
 
 def _throughput(directory: Path, arguments: argparse.Namespace) -> None:
@@ -158,7 +152,8 @@ def _offered(found: Stage, count: int, rate: int, run: int) -> list[float]:
 
 
 def _growth(directory: Path, arguments: argparse.Namespace) -> None:
-    small, large = [], []
+    small: list[float] = []
+    large: list[float] = []
     for run in range(arguments.runs):
         for live, rates in ((10_000, small), (arguments.live, large)):
             with stage(directory / f"{run}-{live}") as found:
@@ -188,14 +183,14 @@ def _fill(found: Stage, live: int, seed: int) -> float:
     redis = Redis.from_url(found.valkey.url)
     with worker(found):
         _wait_for_step(found, send(found, mix.balances(now)))
-        before = int(redis.info("memory")["used_memory"])  # type: ignore[index]
+        before = int(redis.info("memory")["used_memory"])
         reader = Reader(found)
         send(found, mix.orders(live, now, seed))
         count, _first, _last = reader.count_until_quiet(quiet_seconds=10)
         reader.close()
         assert count == live, f"{live} orders made {count} changes"
         time.sleep(2)
-        after = int(redis.info("memory")["used_memory"])  # type: ignore[index]
+        after = int(redis.info("memory")["used_memory"])
     return (after - before) / live
 
 
@@ -229,4 +224,4 @@ def _summary(name: str, values: list[float]) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

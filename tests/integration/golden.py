@@ -7,6 +7,7 @@ from typing import Any
 
 from reservation_worker.contracts.records import Record
 from reservation_worker.domain.keys import shard_of
+from tests.integration.shop import bare
 from tests.integration.stage import Stage
 from tests.integration.topics import Message
 from tests.waiting import wait_until
@@ -17,6 +18,15 @@ EVENT_TYPES = {
     "acknowledged-reservation": "reservation.acknowledged.v1",
     "stock-changed": "reservation.stock-changed.v1",
 }
+MORNING = "2024-05-06T02:00:00Z"
+COMPLETED = "2024-05-06T10:00:00Z"
+PAID = "2024-05-06T10:04:10.250Z"
+FIRST_INVOICE = "2024-05-06T12:00:00Z"
+NOON_COUNT = "2024-05-06T12:30:00Z"
+SECOND_INVOICE = "2024-05-06T13:00:00Z"
+EVENING = "2024-05-06T20:00:00Z"
+FAR_DEADLINE = "2098-01-07T00:00:00Z"
+PASSED_DEADLINE = "2024-05-06T11:00:00Z"
 INTERNAL = b',"internal":'
 WITH_INTERNAL = frozenset({"reservation-changed", "stock-changed"})
 EVERY_PLACE = ("held", "acknowledged", "settled", "canceled", "expired", "denied")
@@ -56,6 +66,28 @@ class GoldenShop:
         self.cause["event_id"] = event_id
         self.traceparent = dict(message.headers).get("traceparent")
         return self.cause
+
+    def open(self, on_hand: int = 10) -> None:
+        """Count the cups for the first time."""
+        self.count(on_hand, MORNING)
+        stock = {"on_hand": on_hand, "available": on_hand, "counted_at": MORNING}
+        self.expect(self.stock("cup", 1, MORNING, **stock))
+
+    def count(self, on_hand: int, counted_at: str, sku: str = "cup", **terms: object) -> None:
+        """Tell a balance."""
+        fields = {"warehouse_id": "main", "sku": sku, "on_hand": on_hand, **terms}
+        self.tell(bare("inventory-updated", account=self.account, counted_at=counted_at, **fields))
+
+    def complete(self, order_id: str, lines: list[dict[str, Any]], **terms: object) -> None:
+        """Tell an order; it has all the time of the world unless its terms say otherwise."""
+        terms = terms or {"reservation_expires_at": FAR_DEADLINE}
+        identity = {"account": self.account, "order_id": order_id, "completed_at": COMPLETED}
+        self.tell(bare("order-completed", **identity, lines=lines, **terms))
+
+    def pay(self, order_id: str, payment_id: str = "P-1") -> None:
+        """Tell a payment."""
+        identity = {"account": self.account, "order_id": order_id}
+        self.tell(bare("payment-approved", **identity, approved_at=PAID, payment_id=payment_id))
 
     def expect(self, *expected: Expected) -> None:
         """Wait for the next step's events, and hold every byte of them against the contract."""

@@ -301,8 +301,8 @@ def _left_of_shard(client: redis.Redis, shard: int, now_ms: int) -> str:
     step, published = client.hmget(_meta_key(shard), ["step", "published"])
     if step != published:
         return f"shard {shard} is published up to {published} of {step}"
-    settlements = client.zcard(f"{prefix}settle")
-    deadlines = client.zcount(f"{prefix}due", 0, now_ms - GRACE_SECONDS * 1_000)
+    settlements = int(client.zcard(f"{prefix}settle"))
+    deadlines = int(client.zcount(f"{prefix}due", 0, now_ms - GRACE_SECONDS * 1_000))
     if settlements or deadlines:
         return f"shard {shard} has {settlements} settlements and {deadlines} deadlines due"
     return ""

@@ -1,26 +1,29 @@
 """What comes out for what goes in, to the byte: every fact, one after the other."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from reservation_worker.domain.keys import shard_of
-from tests.integration.golden import GoldenShop, line, ordered
+from tests.integration.golden import (
+    COMPLETED,
+    EVENING,
+    FAR_DEADLINE,
+    FIRST_INVOICE,
+    MORNING,
+    NOON_COUNT,
+    PAID,
+    PASSED_DEADLINE,
+    SECOND_INVOICE,
+    GoldenShop,
+    line,
+    ordered,
+)
 from tests.integration.shop import bare, binary, structured
 from tests.integration.stage import REFUNDING_ACCOUNT, Stage, open_stage
 from tests.integration.topics import Message
 
-NewShop = Callable[[], GoldenShop]
-MORNING = "2024-05-06T02:00:00Z"
-COMPLETED = "2024-05-06T10:00:00Z"
-PAID = "2024-05-06T10:04:10.250Z"
-FIRST_INVOICE = "2024-05-06T12:00:00Z"
-NOON_COUNT = "2024-05-06T12:30:00Z"
-SECOND_INVOICE = "2024-05-06T13:00:00Z"
-EVENING = "2024-05-06T20:00:00Z"
-FAR_DEADLINE = "2098-01-07T00:00:00Z"
-PASSED_DEADLINE = "2024-05-06T11:00:00Z"
 TWO_UNITS = [ordered("1", "cup", 2)]
 
 
@@ -47,44 +50,17 @@ def shop(golden_stage: Stage, unused_accounts: Iterator[str]) -> GoldenShop:
     return GoldenShop(golden_stage, next(unused_accounts))
 
 
-def count(shop: GoldenShop, on_hand: int, counted_at: str, **fields: Any) -> None:  # noqa: ANN401
-    """Tell a balance of the cups."""
-    sku = fields.pop("sku", "cup")
-    place = {"account": shop.account, "warehouse_id": "main", "sku": sku}
-    shop.tell(bare("inventory-updated", **place, on_hand=on_hand, counted_at=counted_at, **fields))
-
-
-def complete(shop: GoldenShop, order_id: str, lines: list[dict[str, Any]], **terms: object) -> None:
-    """Tell an order."""
-    terms = terms or {"reservation_expires_at": FAR_DEADLINE}
-    identity = {"account": shop.account, "order_id": order_id, "completed_at": COMPLETED}
-    shop.tell(bare("order-completed", **identity, lines=lines, **terms))
-
-
-def pay(shop: GoldenShop, order_id: str, payment_id: str = "P-1") -> None:
-    """Tell a payment."""
-    identity = {"account": shop.account, "order_id": order_id}
-    shop.tell(bare("payment-approved", **identity, approved_at=PAID, payment_id=payment_id))
-
-
-def opened(shop: GoldenShop, on_hand: int = 10) -> None:
-    """Count the cups for the first time."""
-    count(shop, on_hand, MORNING)
-    stock = {"on_hand": on_hand, "available": on_hand, "counted_at": MORNING}
-    shop.expect(shop.stock("cup", 1, MORNING, **stock))
-
-
 def test_order_lives_from_its_completion_to_its_settlement(shop: GoldenShop) -> None:
     """Due on a Wednesday: the deadline is five days later, at the end of the day."""
-    opened(shop)
-    count(shop, 5, MORNING, sku="jug", limit=1)
+    shop.open()
+    shop.count(5, MORNING, sku="jug", limit=1)
     cups = {"on_hand": 10, "counted_at": MORNING}
     jugs = {"on_hand": 5, "counted_at": MORNING, "limit": 1}
     shop.expect(shop.stock("jug", 1, MORNING, **jugs, available=5))
 
     both = [ordered("1", "cup", 2), ordered("2", "jug", 1)]
     terms = {"payment": {"method": "bank-slip", "due_date": "2098-01-01"}}
-    complete(shop, "v1", both, **terms)
+    shop.complete("v1", both, **terms)
     known = {"completed_at": COMPLETED}
     shop.expect(
         shop.change(
@@ -102,7 +78,7 @@ def test_order_lives_from_its_completion_to_its_settlement(shop: GoldenShop) -> 
         shop.stock("jug", 2, COMPLETED, **jugs, available=4, authorized=1),
     )
 
-    pay(shop, "v1")
+    shop.pay("v1")
     known["paid_at"] = PAID
     shop.expect(
         shop.change(
@@ -162,7 +138,7 @@ def _deliver(
 
 
 def _settle(shop: GoldenShop, known: dict[str, Any], jugs: dict[str, Any]) -> None:
-    count(shop, 9, NOON_COUNT)
+    shop.count(9, NOON_COUNT)
     counted = {"on_hand": 9, "counted_at": NOON_COUNT}
     shop.expect(shop.stock("cup", 6, NOON_COUNT, **counted, available=8, acknowledged=1))
     settled = {"previous_status": "Acknowledged", "reason": "balance_counted", **known}
@@ -177,14 +153,14 @@ def _settle(shop: GoldenShop, known: dict[str, Any], jugs: dict[str, Any]) -> No
             **settled,
         )
     )
-    count(shop, 7, EVENING)
+    shop.count(7, EVENING)
     counted = {"on_hand": 7, "counted_at": EVENING}
     shop.expect(shop.stock("cup", 7, EVENING, **counted, available=7))
     first = line("1", "cup", 2, settled=2)
     second = line("2", "jug", 1, acknowledged=1)
     evening = {"occurred_at": EVENING, **settled}
     shop.expect(shop.change("v1", 6, status="Acknowledged", lines=[first, second], **evening))
-    count(shop, 4, EVENING, sku="jug")
+    shop.count(4, EVENING, sku="jug")
     counted = {**jugs, "on_hand": 4, "counted_at": EVENING}
     shop.expect(shop.stock("jug", 5, EVENING, **counted, available=4))
     second = line("2", "jug", 1, settled=1)
@@ -193,8 +169,8 @@ def _settle(shop: GoldenShop, known: dict[str, Any], jugs: dict[str, Any]) -> No
 
 def test_order_is_canceled_in_parts(shop: GoldenShop) -> None:
     """A cancellation names units, or means all that are left."""
-    opened(shop)
-    complete(shop, "v1", TWO_UNITS)
+    shop.open()
+    shop.complete("v1", TWO_UNITS)
     change: dict[str, Any] = {"completed_at": COMPLETED, "occurred_at": COMPLETED}
     change["expires_at"] = FAR_DEADLINE
     held = {"on_hand": 10, "counted_at": MORNING}
@@ -231,9 +207,9 @@ def test_order_is_canceled_in_parts(shop: GoldenShop) -> None:
 
 def test_order_is_denied_as_a_whole_and_held_when_it_is_paid_later(shop: GoldenShop) -> None:
     """Two lines on one stock count together; a refusal stays one, until a payment asks again."""
-    opened(shop, 3)
+    shop.open(3)
     two_lines = [ordered("1", "cup", 2), ordered("2", "cup", 2)]
-    complete(shop, "v1", two_lines)
+    shop.complete("v1", two_lines)
     shortage = {"warehouse_id": "main", "sku": "cup", "requested": 4, "available": 3}
     shop.expect(
         shop.change(
@@ -248,12 +224,12 @@ def test_order_is_denied_as_a_whole_and_held_when_it_is_paid_later(shop: GoldenS
             shortages=[shortage],
         )
     )
-    count(shop, 9, NOON_COUNT)
+    shop.count(9, NOON_COUNT)
     counted = {"on_hand": 9, "counted_at": NOON_COUNT}
     shop.expect(shop.stock("cup", 2, NOON_COUNT, **counted, available=9))
-    complete(shop, "v1", two_lines)
+    shop.complete("v1", two_lines)
     shop.expect_nothing()
-    pay(shop, "v1")
+    shop.pay("v1")
     shop.expect(
         shop.change(
             "v1",
@@ -272,8 +248,8 @@ def test_order_is_denied_as_a_whole_and_held_when_it_is_paid_later(shop: GoldenS
 
 def test_facts_that_come_before_their_order_wait_for_it(shop: GoldenShop) -> None:
     """The topics are independent: a payment may be read before the order that it pays."""
-    opened(shop)
-    pay(shop, "v1")
+    shop.open()
+    shop.pay("v1")
     awaiting = {"status": "Awaiting", "lines": [], "paid_at": PAID}
     first = {"previous_status": None, "reason": "payment_approved", "occurred_at": PAID}
     shop.expect(shop.change("v1", 1, **awaiting, **first))
@@ -282,7 +258,7 @@ def test_facts_that_come_before_their_order_wait_for_it(shop: GoldenShop) -> Non
     shop.tell(bare("order-invoiced", **identity, **units))
     second = {"previous_status": "Awaiting", "reason": "order_invoiced"}
     shop.expect(shop.change("v1", 2, **awaiting, **second, occurred_at=FIRST_INVOICE))
-    complete(shop, "v1", TWO_UNITS)
+    shop.complete("v1", TWO_UNITS)
     shop.expect(
         shop.change(
             "v1",
@@ -311,8 +287,8 @@ def test_facts_that_come_before_their_order_wait_for_it(shop: GoldenShop) -> Non
 
 def _expired(shop: GoldenShop) -> dict[str, Any]:
     """Let an order reach its deadline unpaid; return what every later change of it says."""
-    opened(shop)
-    complete(shop, "v1", TWO_UNITS, reservation_expires_at=PASSED_DEADLINE)
+    shop.open()
+    shop.complete("v1", TWO_UNITS, reservation_expires_at=PASSED_DEADLINE)
     known = {"completed_at": COMPLETED}
     held = {"on_hand": 10, "counted_at": MORNING}
     shop.expect(
@@ -355,7 +331,7 @@ def _expired(shop: GoldenShop) -> dict[str, Any]:
 def test_expired_order_that_is_paid_is_held_again(shop: GoldenShop) -> None:
     """The money is there, and so are the units."""
     paid = _expired(shop)
-    pay(shop, "v1")
+    shop.pay("v1")
     shop.expect(
         shop.change("v1", 3, status="Confirmed", lines=[line("1", "cup", 2, held=2)], **paid),
         shop.stock("cup", 4, PAID, on_hand=10, available=8, confirmed=2, counted_at=MORNING),
@@ -366,15 +342,15 @@ def test_expired_order_of_a_refunding_account_is_to_be_refunded(golden_stage: St
     """An account may say that what is late is late; the money must not disappear."""
     shop = GoldenShop(golden_stage, REFUNDING_ACCOUNT)
     paid = _expired(shop)
-    pay(shop, "v1")
+    shop.pay("v1")
     lines = [line("1", "cup", 2, expired=2)]
     shop.expect(shop.change("v1", 3, status="Expired", lines=lines, refund_needed=True, **paid))
 
 
 def test_facts_that_contradict_what_stands_are_published_once(shop: GoldenShop) -> None:
     """Another order under the same id, a second payment: neither moves a unit."""
-    opened(shop)
-    complete(shop, "v1", TWO_UNITS)
+    shop.open()
+    shop.complete("v1", TWO_UNITS)
     held = {"lines": [line("1", "cup", 2, held=2)], "completed_at": COMPLETED}
     first = {"status": "Authorized", "reason": "order_completed", "occurred_at": COMPLETED}
     first["expires_at"] = FAR_DEADLINE
@@ -383,20 +359,20 @@ def test_facts_that_contradict_what_stands_are_published_once(shop: GoldenShop) 
         shop.stock("cup", 2, COMPLETED, on_hand=10, available=8, authorized=2, counted_at=MORNING),
     )
     other_lines = [ordered("1", "cup", 3)]
-    complete(shop, "v1", other_lines)
+    shop.complete("v1", other_lines)
     differs = {"previous_status": "Authorized", "conflicts": ["order_differs"]}
     shop.expect(shop.change("v1", 2, **first, **held, **differs))
-    complete(shop, "v1", other_lines)
-    pay(shop, "v1")
+    shop.complete("v1", other_lines)
+    shop.pay("v1")
     paid = {"reason": "payment_approved", "occurred_at": PAID, "paid_at": PAID, **held}
     shop.expect(
         shop.change("v1", 3, status="Confirmed", previous_status="Authorized", **paid),
         shop.stock("cup", 3, PAID, on_hand=10, available=8, confirmed=2, counted_at=MORNING),
     )
-    pay(shop, "v1", "P-2")
+    shop.pay("v1", "P-2")
     twice = {"previous_status": "Confirmed", "conflicts": ["paid_twice"]}
     shop.expect(shop.change("v1", 4, status="Confirmed", **paid, **twice))
-    pay(shop, "v1", "P-2")
+    shop.pay("v1", "P-2")
     shop.expect_nothing()
 
 
@@ -415,7 +391,7 @@ def _traced(message: Message) -> Message:
 
 def test_every_encoding_states_the_same_fact(shop: GoldenShop) -> None:
     """Shops send what their bridges make of it; the id and the trace go along."""
-    opened(shop)
+    shop.open()
     fields = {"account": shop.account, "approved_at": PAID}
     topic = "payment-approved"
     encodings = {
