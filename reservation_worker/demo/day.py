@@ -28,6 +28,10 @@ RUSH_MS = 13_000
 RUSH_SPREAD_MS = 1_600
 KILL_WORKER_MS = 14_000
 RESTART_WORKER_MS = 15_200
+FREEZES_MS = (21_000, 26_500)
+"""Each worker is frozen once, with payments in hand that others wait for."""
+FREEZE_DURATION_MS = 3_000
+"""Shorter than a session: the frozen worker keeps its partitions, and nobody reads them."""
 KILL_VALKEY_MS = 24_500
 RESTART_VALKEY_MS = 25_500
 CLOSING_MS = 30_000
@@ -40,6 +44,8 @@ class Action(StrEnum):
 
     KILL_WORKER = "kill_worker"
     RESTART_WORKER = "restart_worker"
+    FREEZE_WORKER = "freeze_worker"
+    THAW_WORKER = "thaw_worker"
     KILL_VALKEY = "kill_valkey"
     RESTART_VALKEY = "restart_valkey"
 
@@ -58,6 +64,8 @@ class Fault:
 
     at_ms: int
     action: Action
+    worker: int = 0
+    """Which of the two, where a worker is meant."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +87,7 @@ def write_day(seed: int, started_at_ms: int) -> Day:
     _flash_sale(notebook)
     _last_pairs(notebook)
     _noon_rush(notebook)
+    _pay_while_a_worker_is_frozen(notebook)
     _crates(notebook)
     write_poison(notebook, ACCOUNTS[0], OPENING_MS, CLOSING_MS - OPENING_MS)
     _recount(notebook)
@@ -87,21 +96,30 @@ def write_day(seed: int, started_at_ms: int) -> Day:
         seed=seed,
         started_at_ms=started_at_ms,
         records=tuple(sorted(notebook.records, key=lambda record: record.at_ms)),
-        faults=(
-            Fault(KILL_WORKER_MS, Action.KILL_WORKER),
-            Fault(RESTART_WORKER_MS, Action.RESTART_WORKER),
-            Fault(KILL_VALKEY_MS, Action.KILL_VALKEY),
-            Fault(RESTART_VALKEY_MS, Action.RESTART_VALKEY),
-        ),
+        faults=_faults(seed),
         chapters=(
             Chapter(0, "the shop opens, the shelves are counted"),
             Chapter(FLASH_SALE_MS, "flash sale: more buyers than units"),
             Chapter(RUSH_MS, "the noon rush"),
             Chapter(RESTART_WORKER_MS + 1, "late payments, early invoices, recounts"),
-            Chapter(KILL_VALKEY_MS - 500, "the afternoon"),
+            Chapter(FREEZES_MS[0] - 500, "the afternoon"),
             Chapter(CLOSING_MS, "the last orders; deadlines pass"),
             Chapter(EVENING_COUNT_MS, "the evening count"),
         ),
+    )
+
+
+def _faults(seed: int) -> tuple[Fault, ...]:
+    victim = seed % 2
+    return (
+        Fault(KILL_WORKER_MS, Action.KILL_WORKER, victim),
+        Fault(RESTART_WORKER_MS, Action.RESTART_WORKER, victim),
+        Fault(FREEZES_MS[0], Action.FREEZE_WORKER, 1 - victim),
+        Fault(FREEZES_MS[0] + FREEZE_DURATION_MS, Action.THAW_WORKER, 1 - victim),
+        Fault(KILL_VALKEY_MS, Action.KILL_VALKEY),
+        Fault(RESTART_VALKEY_MS, Action.RESTART_VALKEY),
+        Fault(FREEZES_MS[1], Action.FREEZE_WORKER, victim),
+        Fault(FREEZES_MS[1] + FREEZE_DURATION_MS, Action.THAW_WORKER, victim),
     )
 
 
@@ -219,6 +237,17 @@ def _noon_rush(notebook: Notebook) -> None:
             orders.pay(notebook, order, at_ms + notebook.random.randint(10, 300))
         else:
             orders.paid_and_delivered(notebook, order)
+
+
+def _pay_while_a_worker_is_frozen(notebook: Notebook) -> None:
+    """Payments in time that nobody reads before their deadlines have passed: expiry must wait."""
+    for freeze_ms in FREEZES_MS:
+        for number in range(60):
+            at_ms = freeze_ms + notebook.random.randint(20, 400)
+            order_id = f"frozen-{freeze_ms}-{number}"
+            order = Order(_account(notebook), order_id, at_ms, _lines(notebook))
+            orders.complete(notebook, order, seconds_to_live=1)
+            orders.pay(notebook, order, at_ms + notebook.random.randint(300, 800))
 
 
 def _crates(notebook: Notebook) -> None:

@@ -38,7 +38,6 @@ class Play:
         self._show = show
         self._clock = clock
         self._pause = Event()
-        self._victim = WORKER_SLOTS[day.seed % len(WORKER_SLOTS)]
         self._sent = 0
 
     def run(self) -> Played:
@@ -57,7 +56,7 @@ class Play:
                 case Chapter():
                     self._show.chapter(one.title)
                 case Fault():
-                    self._break(one.action)
+                    self._break(one)
                 case _:
                     assert_never(one)
         self._stage.sender.flush(FLUSH_TIMEOUT_MS)
@@ -68,18 +67,27 @@ class Play:
             self._pause.wait(min(left_ms, SHOW_INTERVAL_MS) / 1000)
             self._show_progress()
 
-    def _break(self, action: Action) -> None:
-        match action:
+    def _break(self, fault: Fault) -> None:
+        slot = WORKER_SLOTS[fault.worker]
+        match fault.action:
             case Action.KILL_WORKER:
-                self._stage.kill_worker(self._victim)
+                self._stage.kill_worker(slot)
                 left = self._stage.uncommitted_records()
                 self._show.fault(
-                    f"worker {self._victim} is killed (SIGKILL) in the middle of a batch: "
+                    f"worker {slot} is killed (SIGKILL) in the middle of a batch: "
                     f"{left} records are read or waiting, and not committed"
                 )
             case Action.RESTART_WORKER:
-                self._stage.start_worker(self._victim)
-                self._show.fault(f"worker {self._victim} is started again")
+                self._stage.start_worker(slot)
+                self._show.fault(f"worker {slot} is started again")
+            case Action.FREEZE_WORKER:
+                self._stage.freeze_worker(slot)
+                self._show.fault(
+                    f"worker {slot} is frozen (SIGSTOP): payments wait there, so deadlines must too"
+                )
+            case Action.THAW_WORKER:
+                self._stage.thaw_worker(slot)
+                self._show.fault(f"worker {slot} goes on as if nothing had happened")
             case Action.KILL_VALKEY:
                 self._stage.kill_valkey()
                 self._show.fault("Valkey is killed (SIGKILL): nobody can decide anything")
@@ -87,7 +95,7 @@ class Play:
                 self._stage.restart_valkey()
                 self._show.fault("Valkey is started again: each shard's owner verifies it first")
             case _:
-                assert_never(action)
+                assert_never(fault.action)
 
     def _wait_for_quiet(self) -> bool:
         """Wait until all is read and published, nothing is overdue, and nothing more comes."""

@@ -136,11 +136,20 @@ class Stage:
         self._workers[slot].kill()
         self._workers[slot].wait()
 
+    def freeze_worker(self, slot: str) -> None:
+        """Let a worker stand still (SIGSTOP): it stays a member of its groups for a while."""
+        self._workers[slot].send_signal(signal.SIGSTOP)
+
+    def thaw_worker(self, slot: str) -> None:
+        """Let a frozen worker go on (SIGCONT)."""
+        self._workers[slot].send_signal(signal.SIGCONT)
+
     def end_workers(self) -> None:
         """Let the workers drain; then end those that have not ended."""
         running = [process for process in self._workers.values() if process.poll() is None]
         for process in running:
             process.terminate()
+            process.send_signal(signal.SIGCONT)
         for process in running:
             try:
                 process.wait(DRAIN_TIMEOUT_MS / 1000)

@@ -9,18 +9,18 @@ def join_key(*parts: str) -> str:
 
     Two different lists of parts never give the same key.
     """
-    return "/".join(
-        part.replace("%", "%25").replace("/", "%2F") if "%" in part or "/" in part else part
-        for part in parts
-    )
+    joined = "/".join(parts)
+    if "%" not in joined and joined.count("/") == len(parts) - 1:
+        return joined  # Almost always: nothing to encode.
+    return "/".join(part.replace("%", "%25").replace("/", "%2F") for part in parts)
 
 
 def split_key(key: str) -> tuple[str, ...]:
     """Give back the parts that `join_key` joined."""
-    return tuple(
-        part.replace("%2F", "/").replace("%25", "%") if "%" in part else part
-        for part in key.split("/")
-    )
+    parts = key.split("/")
+    if "%" not in key:
+        return tuple(parts)
+    return tuple([part.replace("%2F", "/").replace("%25", "%") for part in parts])
 
 
 def shard_of(account: str, shards_total: int) -> int:

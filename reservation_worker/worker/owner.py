@@ -84,8 +84,8 @@ class OwnerLoop:
         self._retry_held_at_ms = 0
         self._fenced_in_a_row = 0
         self._in_group = False
-        self._store_answers = True
-        self._broker_answers = True
+        self._store_answers = False
+        self._broker_answers = False
         self.status = self._look()
 
     def turn(self) -> None:

@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.stage import Stage, open_stage
+from reservation_worker.domain.keys import shard_of
+from tests.integration.golden import GoldenShop
+from tests.integration.stage import REFUNDING_ACCOUNT, Stage, open_stage
 
 NewStage = Callable[..., Stage]
 
@@ -31,3 +33,26 @@ def new_stage(kafka: str, tmp_path: Path) -> Iterator[NewStage]:
             return stack.enter_context(open_stage(kafka, directory, "stage", **options))  # type: ignore[arg-type]
 
         yield make
+
+
+@pytest.fixture(scope="module")
+def golden_stage(kafka: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
+    """Open a stage with as many shards as the default has, and one worker that stays."""
+    directory = tmp_path_factory.mktemp("golden")
+    with open_stage(kafka, directory, "golden", shards_total=16) as stage:
+        stage.start().wait_until_ready()
+        yield stage
+
+
+@pytest.fixture(scope="module")
+def unused_accounts(golden_stage: Stage) -> Iterator[str]:
+    """Name accounts, each alone on its shard, so that its steps are counted from 1."""
+    taken = shard_of(REFUNDING_ACCOUNT, golden_stage.topics.shards_total)
+    accounts = golden_stage.accounts()
+    return (one for shard, one in enumerate(accounts) if shard != taken)
+
+
+@pytest.fixture
+def shop(golden_stage: Stage, unused_accounts: Iterator[str]) -> GoldenShop:
+    """Open a shop whose first step is still to come."""
+    return GoldenShop(golden_stage, next(unused_accounts))

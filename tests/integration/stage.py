@@ -300,7 +300,7 @@ def _left_of_shard(client: redis.Redis, shard: int, now_ms: int) -> str:
     prefix = f"{{s{shard}}}:"
     step, published = client.hmget(_meta_key(shard), ["step", "published"])
     if step != published:
-        return f"shard {shard} is published up to {published} of {step}"
+        return f"shard {shard} is published up to {published!r} of {step!r}"
     settlements = int(client.zcard(f"{prefix}settle"))
     deadlines = int(client.zcount(f"{prefix}due", 0, now_ms - GRACE_SECONDS * 1_000))
     if settlements or deadlines:

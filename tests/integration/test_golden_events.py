@@ -1,11 +1,7 @@
 """What comes out for what goes in, to the byte: every fact, one after the other."""
 
-from collections.abc import Iterator
 from typing import Any
 
-import pytest
-
-from reservation_worker.domain.keys import shard_of
 from tests.integration.golden import (
     COMPLETED,
     EVENING,
@@ -20,34 +16,10 @@ from tests.integration.golden import (
     line,
     ordered,
 )
-from tests.integration.shop import bare, binary, structured
-from tests.integration.stage import REFUNDING_ACCOUNT, Stage, open_stage
-from tests.integration.topics import Message
+from tests.integration.shop import bare
+from tests.integration.stage import REFUNDING_ACCOUNT, Stage
 
 TWO_UNITS = [ordered("1", "cup", 2)]
-
-
-@pytest.fixture(scope="module")
-def golden_stage(kafka: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
-    """Open a stage with as many shards as the default has, and one worker that stays."""
-    directory = tmp_path_factory.mktemp("golden")
-    with open_stage(kafka, directory, "golden", shards_total=16) as stage:
-        stage.start().wait_until_ready()
-        yield stage
-
-
-@pytest.fixture(scope="module")
-def unused_accounts(golden_stage: Stage) -> Iterator[str]:
-    """Name accounts, each alone on its shard, so that its steps are counted from 1."""
-    taken = shard_of(REFUNDING_ACCOUNT, golden_stage.topics.shards_total)
-    accounts = golden_stage.accounts()
-    return (one for shard, one in enumerate(accounts) if shard != taken)
-
-
-@pytest.fixture
-def shop(golden_stage: Stage, unused_accounts: Iterator[str]) -> GoldenShop:
-    """Open a shop whose first step is still to come."""
-    return GoldenShop(golden_stage, next(unused_accounts))
 
 
 def test_order_lives_from_its_completion_to_its_settlement(shop: GoldenShop) -> None:
@@ -374,46 +346,6 @@ def test_facts_that_contradict_what_stands_are_published_once(shop: GoldenShop) 
     shop.expect(shop.change("v1", 4, status="Confirmed", **paid, **twice))
     shop.pay("v1", "P-2")
     shop.expect_nothing()
-
-
-TRACEPARENT = b"00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
-
-
-def _prefixed(message: Message) -> Message:
-    """Put the prefix of a schema registry before the JSON."""
-    return Message(message.topic, b"\x00\x00\x00\x00\x07" + (message.value or b""))
-
-
-def _traced(message: Message) -> Message:
-    headers = (*message.headers, ("traceparent", TRACEPARENT))
-    return Message(message.topic, message.value, message.key, headers)
-
-
-def test_every_encoding_states_the_same_fact(shop: GoldenShop) -> None:
-    """Shops send what their bridges make of it; the id and the trace go along."""
-    shop.open()
-    fields = {"account": shop.account, "approved_at": PAID}
-    topic = "payment-approved"
-    encodings = {
-        "bare": (bare(topic, **fields, order_id="bare"), None),
-        "prefix": (_prefixed(bare(topic, **fields, order_id="prefix")), None),
-        "binary": (_traced(binary(topic, "ce-1", **fields, order_id="binary")), "ce-1"),
-        "structured": (structured(topic, "ce-2", **fields, order_id="structured"), "ce-2"),
-        "pedido-ção/7": (bare(topic, **fields, order_id="pedido-ção/7"), None),
-    }
-    for order_id, (message, event_id) in encodings.items():
-        shop.tell(message, event_id)
-        change = shop.change(
-            order_id,
-            1,
-            status="Awaiting",
-            previous_status=None,
-            reason="payment_approved",
-            occurred_at=PAID,
-            paid_at=PAID,
-            lines=[],
-        )
-        shop.expect(change)
 
 
 def test_auditor_accepts_all_that_was_told(golden_stage: Stage) -> None:

@@ -72,10 +72,10 @@ def test_workers_that_come_and_go_publish_every_change_once(
 
 
 def test_a_worker_whose_process_slept_takes_its_shards_over_again(
-    config: KafkaConfig, topics: ShopTopics, each_rebalancing: Rebalancing
+    config: KafkaConfig, topics: ShopTopics
 ) -> None:
     """Its membership is gone when it wakes up; it must find that out, and go on as a new one."""
-    config = replace(config, rebalancing=each_rebalancing, max_poll_interval_ms=6_000)
+    config = replace(config, max_poll_interval_ms=6_000)
     store = InMemoryStore(MachineClock())
     sleeper = KafkaWorker(topics, config, store)
     topics.count("boots", 10)

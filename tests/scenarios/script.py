@@ -161,8 +161,10 @@ def named_units(text: str | None) -> Units:
 
 SENTENCES: tuple[tuple[str, Callable[[re.Match[str]], Fact]], ...] = (
     (
-        r"count of (?P<stock>\S+): (?P<on_hand>-?\d+) on hand"
-        r"(?:, limit (?P<limit>-?\d+))?(?:, (?P<mark>unlimited|not unlimited))?",
+        (
+            r"count of (?P<stock>\S+): (?P<on_hand>-?\d+) on hand"
+            r"(?:, limit (?P<limit>-?\d+))?(?:, (?P<mark>unlimited|not unlimited))?"
+        ),
         _balance,
     ),
     (r"order (?P<order>\S+): (?P<lines>.+?)(?:, expires (?P<expires>\d\d:\d\d))?", _order),

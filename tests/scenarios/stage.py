@@ -192,8 +192,10 @@ def _reservation(scene: Scene, order_id: str) -> Reservation:
 
 EXPECTATIONS: tuple[tuple[str, Callable[[Scene, re.Match[str], str], None]], ...] = (
     (
-        r"(?P<order>\S+) is (?P<status>[A-Z][a-z]+)(?: until (?P<until>\d\d:\d\d))?"
-        r"(?:, version (?P<version>\d+))?",
+        (
+            r"(?P<order>\S+) is (?P<status>[A-Z][a-z]+)(?: until (?P<until>\d\d:\d\d))?"
+            r"(?:, version (?P<version>\d+))?"
+        ),
         _check_status,
     ),
     (r"(?P<order>\S+) line (?P<line>\S+): (?P<units>.+)", _check_line),

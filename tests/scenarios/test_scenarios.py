@@ -73,8 +73,7 @@ def test_a_sentence_that_is_not_in_the_language_fails(
     path = tmp_path / "story.md"
     path.write_text(f"# Story\n\n## One\n\n```\n{script}\n```\n", encoding="utf-8")
     with pytest.raises(ScriptError, match=problem):
-        for scenario in read_scenarios(path):
-            play(scenario, LedgerWorld(100))
+        _play_all(path)
 
 
 @pytest.mark.parametrize(
@@ -103,4 +102,9 @@ def test_a_sentence_that_is_not_true_fails(expectation: str, tmp_path: Path) -> 
     path.write_text(f"# Story\n\n## One\n\n```\n{script}```\n", encoding="utf-8")
     (scenario,) = read_scenarios(path)
     with pytest.raises(AssertionError):
+        play(scenario, LedgerWorld(100))
+
+
+def _play_all(path: Path) -> None:
+    for scenario in read_scenarios(path):
         play(scenario, LedgerWorld(100))

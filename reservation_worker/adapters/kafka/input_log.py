@@ -27,6 +27,7 @@ from reservation_worker.adapters.kafka.errors import (
     says_out_of_range,
 )
 from reservation_worker.adapters.kafka.membership import capture_membership
+from reservation_worker.adapters.kafka.partition_gauges import PartitionGauges
 from reservation_worker.adapters.kafka.producer import (
     ANY_PARTITION,
     ProducerTimeouts,
@@ -84,6 +85,7 @@ class KafkaInputLog:
         """Held, but their committed offsets could not be read when they were assigned."""
         self._rebalances_total = 0
         self._paused = False
+        self._gauges = PartitionGauges(parts.topics, parts.metrics, parts.clock)
         self._producer = TransactionalProducer(
             producer_options(config, ROLE),
             ProducerTimeouts(config.request_timeout_ms, config.transaction_timeout_ms),
@@ -123,6 +125,7 @@ class KafkaInputLog:
         if self._unpositioned:
             self._position_late_ones()
         records, read_up_to = self._convert(messages, dropped)
+        self._gauges.measure(self._consumer, read_up_to)
         revoked, self._changed = frozenset(self._changed), set()
         return Polled(records, read_up_to, revoked, membership)
 
@@ -133,6 +136,7 @@ class KafkaInputLog:
     def set_paused(self, *, paused: bool) -> None:
         """Stop or resume reading; polling goes on, and newly assigned partitions follow suit."""
         self._paused = paused
+        self._gauges.show(self._held, paused=paused)
         partitions = [TopicPartition(*partition) for partition in self._held]
         if partitions and paused:
             self._consumer.pause(partitions)
@@ -292,6 +296,7 @@ class KafkaInputLog:
         self._held |= assigned
         self._changed |= assigned
         self._changed_now |= assigned
+        self._gauges.show(self._held, paused=self._paused)
         self._parts.metrics.rebalances.labels(kind=RebalanceKind.ASSIGNED).inc()
         self._report_held()
         self._logger.info(PARTITIONS_ASSIGNED, role=ROLE, partitions=len(assigned))
@@ -333,6 +338,8 @@ class KafkaInputLog:
         self._unpositioned -= revoked
         self._changed |= revoked
         self._changed_now |= revoked
+        self._gauges.forget(revoked)
+        self._gauges.show(self._held, paused=self._paused)
         self._parts.metrics.rebalances.labels(kind=kind).inc()
         self._report_held()
         self._logger.info(event, role=ROLE, partitions=len(revoked))

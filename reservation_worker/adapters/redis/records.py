@@ -109,15 +109,25 @@ def unpack_outbox_entry(packed: bytes) -> tuple[PublishedEvent, ...]:
     layout, change_heads, changes, stock_heads, stocks = _decode(packed)
     assert layout == OUTBOX_FORMAT, f"an outbox entry of another release: {layout}"
     events: list[PublishedEvent] = []
+    causes: list[Cause | None] = [None]
     for number in range(len(changes) // 2):
+        cause = _cause(changes[2 * number])
+        causes.append(cause)
         head = change_heads[5 * number : 5 * number + 5]
-        _append_change(events, head, changes[2 * number], changes[2 * number + 1])
-    events += [
-        _stock_changed(
-            stock_heads[4 * number : 4 * number + 4], stocks[2 * number], stocks[2 * number + 1]
+        _append_change(events, head, cause, changes[2 * number + 1])
+    for number in range(len(stocks) // 2):
+        account, name, occurred_at_ms, change = stock_heads[4 * number : 4 * number + 4]
+        # The last change that touched the stock, else the balance that did.
+        cause = causes[change] if change else _cause(stocks[2 * number])
+        packed_stock = stocks[2 * number + 1]
+        event = StockChanged(
+            _stock(StockId(*split_key(account), *split_key(name)), packed_stock),
+            packed_stock[0][0],
+            occurred_at_ms,
+            None if change else cause,
+            None if cause is None else cause.traceparent,
         )
-        for number in range(len(stocks) // 2)
-    ]
+        events.append(event)
     return tuple(events)
 
 
@@ -130,12 +140,11 @@ def unpack_settlement(member: str) -> Settlement:
 
 
 def _append_change(
-    events: list[PublishedEvent], head: list[Any], packed_cause: Value, packed: list[Any]
+    events: list[PublishedEvent], head: list[Any], cause: Cause | None, packed: list[Any]
 ) -> None:
     key, previous_status, reason, occurred_at_ms, rare = head
     shortages, conflicts, acknowledgements = rare or ((), (), ())
     account, order_id = split_key(key)
-    cause = _cause(packed_cause)
     reservation = _reservation(ReservationId(account, order_id), packed)
     change = ReservationChanged(
         reservation,
@@ -169,30 +178,17 @@ def _append_change(
         events.append(acknowledged)
 
 
-def _stock_changed(head: list[Any], packed_cause: Value, packed: list[list[Any]]) -> StockChanged:
-    account, name, occurred_at_ms, is_balance = head
-    stock_id = StockId(*split_key(account), *split_key(name))
-    cause = _cause(packed_cause)
-    return StockChanged(
-        _stock(stock_id, packed),
-        packed[0][0],
-        occurred_at_ms,
-        cause if is_balance else None,
-        None if cause is None else cause.traceparent,
-    )
-
-
 def _reservation(reservation_id: ReservationId, packed: list[Any]) -> Reservation:
     version, completed_at_ms, expires_at, paid_at_ms, payment_id, digest, *arrays = packed[:11]
     acknowledged, invoices, cancellations, conflicts, kept = arrays
     return Reservation(
         reservation_id,
         version,
-        _present(completed_at_ms),
+        None if completed_at_ms is False else completed_at_ms,
         None if expires_at is False else int(expires_at),
-        _present(paid_at_ms),
-        _present(payment_id),
-        _present(digest),
+        None if paid_at_ms is False else paid_at_ms,
+        None if payment_id is False else payment_id,
+        None if digest is False else digest,
         tuple([_line(packed, at) for at in range(FIRST_LINE, len(packed), LINE_WIDTH)]),
         _acknowledged(acknowledged) if acknowledged else (),
         _remembered(invoices) if invoices else (),
@@ -242,9 +238,9 @@ def _stock(stock_id: StockId, packed: list[list[Any]]) -> Stock:
         acknowledged,
         limit,
         unlimited,
-        _present(counted_at_ms),
-        _present(limit_counted_at_ms),
-        _present(unlimited_counted_at_ms),
+        None if counted_at_ms is False else counted_at_ms,
+        None if limit_counted_at_ms is False else limit_counted_at_ms,
+        None if unlimited_counted_at_ms is False else unlimited_counted_at_ms,
         _cause(counted_by),
         None if settled_at_ms is False else (settled_at_ms, settled_member),
     )
@@ -254,7 +250,13 @@ def _cause(packed: Value) -> Cause | None:
     if not packed:
         return None
     topic, partition, offset, event_id, traceparent = packed
-    return Cause(topic, partition, offset, _present(event_id), _present(traceparent))
+    return Cause(
+        topic,
+        partition,
+        offset,
+        None if event_id is False else event_id,
+        None if traceparent is False else traceparent,
+    )
 
 
 def _present(value: Value) -> Value:

@@ -57,6 +57,6 @@ return function(step, stock, fact, cause)
   end
   stocks.set_counts(stock, counts)
   stock[at.IS_RECOUNTED] = true
-  changes.stock_changed(step, stock, counted_at, cause, true)
+  changes.stock_changed(step, stock, counted_at, false, cause)
   return wire.outcome.CHANGED
 end

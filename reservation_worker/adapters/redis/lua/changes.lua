@@ -11,7 +11,7 @@ local VERSION, EXPIRES_AT = wire.reservation.VERSION, wire.reservation.EXPIRES_A
 local CONFLICTS, KEPT = wire.reservation.CONFLICTS, wire.reservation.KEPT
 local FIRST, WIDTH, STOCK = wire.line.FIRST, wire.line.WIDTH, wire.line.STOCK
 local OCCURRED_AT, CAUSE = wire.stock.OCCURRED_AT, wire.stock.CAUSE
-local IS_BALANCE = wire.stock.IS_BALANCE
+local CHANGE = wire.stock.CHANGE
 local ENTRIES_ADDED, ENTRIES_REMOVED = wire.stock.ENTRIES_ADDED, wire.stock.ENTRIES_REMOVED
 local BEFORE, AUTHORIZED = wire.stock.BEFORE, wire.stock.AUTHORIZED
 local outcome, reservation_at = wire.outcome, wire.reservation
@@ -140,14 +140,15 @@ local function keep_entries(draft)
   end
 end
 
--- Notes that a stock has changed; the last fact that touched it speaks for it.
-function changes.stock_changed(step, stock, occurred_at, cause, is_balance)
+-- Notes that a stock has changed; the last fact that touched it speaks for it: a change of a
+-- reservation by its number in the step, or a balance by its cause.
+function changes.stock_changed(step, stock, occurred_at, change, cause)
   if not stock[OCCURRED_AT] then
     local count = step.changed_stock_count + 1
     step.changed_stock_count = count
     step.changed_stocks[count] = stock
   end
-  stock[OCCURRED_AT], stock[CAUSE], stock[IS_BALANCE] = occurred_at, cause, is_balance
+  stock[OCCURRED_AT], stock[CHANGE], stock[CAUSE] = occurred_at, change, cause
 end
 
 -- The heads of all changes of a step are packed at once: each call of the packer costs.
@@ -162,7 +163,7 @@ local function publish(step, draft, reason, occurred_at, cause, packed)
   step.event_bytes = step.event_bytes + #draft.record.key + #cause + #packed
 end
 
-local function note_changes(step, draft, occurred_at, cause)
+local function note_changes(step, draft, occurred_at)
   local record = draft.record
   if not record.is_changed then
     local count = step.changed_record_count + 1
@@ -176,7 +177,7 @@ local function note_changes(step, draft, occurred_at, cause)
       or stock[AUTHORIZED + 1] ~= stock[BEFORE + 1]
       or stock[AUTHORIZED + 2] ~= stock[BEFORE + 2]
     then
-      changes.stock_changed(step, stock, occurred_at, cause, false)
+      changes.stock_changed(step, stock, occurred_at, step.change_count, wire.NOTHING)
     end
   end
   if draft.entry_changes then
@@ -200,7 +201,7 @@ function changes.made(step, draft, reason, occurred_at, cause)
   end
   publish(step, draft, reason, occurred_at, cause, packed)
   draft.record.packed = packed
-  note_changes(step, draft, occurred_at, cause)
+  note_changes(step, draft, occurred_at)
   return draft.conflicts and outcome.CONFLICT
     or draft.shortages and outcome.REFUSED
     or outcome.CHANGED

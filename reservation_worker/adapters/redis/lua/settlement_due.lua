@@ -41,7 +41,7 @@ function settlement_due.of_stock(step, stock)
   settlement_due.settle_further(step, stock, counts)
   stocks.set_counts(stock, counts)
   stock[at.IS_RECOUNTED] = true
-  changes.stock_changed(step, stock, stock[at.COUNTED_AT], wire.NOTHING, false)
+  changes.stock_changed(step, stock, stock[at.COUNTED_AT], false, wire.NOTHING)
   return wire.outcome.CHANGED
 end
 

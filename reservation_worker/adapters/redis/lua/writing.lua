@@ -10,7 +10,7 @@ local writing = {}
 local EXPIRES_AT, VERSION = wire.reservation.EXPIRES_AT, wire.stock.VERSION
 local KEY, ACCOUNT, NAME = wire.stock.KEY, wire.stock.ACCOUNT, wire.stock.NAME
 local OCCURRED_AT, CAUSE = wire.stock.OCCURRED_AT, wire.stock.CAUSE
-local IS_BALANCE, ENTRIES_ADDED = wire.stock.IS_BALANCE, wire.stock.ENTRIES_ADDED
+local CHANGE, ENTRIES_ADDED = wire.stock.CHANGE, wire.stock.ENTRIES_ADDED
 local ENTRIES_REMOVED = wire.stock.ENTRIES_REMOVED
 local ENTRIES_TAKEN = wire.stock.ENTRIES_TAKEN
 
@@ -27,7 +27,7 @@ local function pack_stocks(step)
       count = count + 1
       stock[VERSION] = stock[VERSION] + 1
       heads[head_at + 1], heads[head_at + 2] = stock[ACCOUNT], stock[NAME]
-      heads[head_at + 3], heads[head_at + 4] = stock[OCCURRED_AT], stock[IS_BALANCE]
+      heads[head_at + 3], heads[head_at + 4] = stock[OCCURRED_AT], stock[CHANGE]
       pieces[piece_at + 1], pieces[piece_at + 2] = stock[CAUSE], stocks.packed(stock)
       written[count] = stock
     end

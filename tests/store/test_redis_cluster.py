@@ -1,0 +1,87 @@
+"""A shard's keys are in one slot, and a slot that moves stops its shards."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from redis.backoff import NoBackoff
+from redis.cluster import RedisCluster
+from redis.retry import Retry
+
+from reservation_worker.adapters.redis.configuration import StoreConfig
+from reservation_worker.adapters.redis.store import RedisStore
+from reservation_worker.domain.facts import Fact
+from reservation_worker.domain.outcome import OutcomeKind
+from reservation_worker.embedded.valkey import EmbeddedValkey
+from reservation_worker.ports import StoreUnavailable
+from tests.store.conftest import client_of
+from tests.store.facts import counted, invoiced, ordered, paid
+from tests.store.shard import EPOCH, SHARD, apply_all, claim, due
+from tests.waiting import wait_until
+
+SLOTS = 16_384
+
+
+@pytest.fixture
+def cluster_valkey(tmp_path: Path) -> Iterator[EmbeddedValkey]:
+    """Give a cluster of one node that serves all slots."""
+    lines = ("cluster-enabled yes", "appendonly no")
+    with EmbeddedValkey(tmp_path / "cluster", lines=lines) as valkey:
+        with client_of(valkey.url) as node:
+            node.execute_command("CLUSTER ADDSLOTSRANGE", 0, SLOTS - 1)
+            wait_until(
+                lambda: "'cluster_state': 'ok'" in str(node.execute_command("CLUSTER INFO")),
+                timeout_ms=10_000,
+                what="the cluster serves its slots",
+            )
+        yield valkey
+
+
+@pytest.fixture
+def cluster_store(cluster_valkey: EmbeddedValkey) -> Iterator[RedisStore]:
+    """Give a store on a cluster."""
+    client = RedisCluster(
+        host="127.0.0.1", port=cluster_valkey.port, retry=Retry(NoBackoff(), 0), socket_timeout=5
+    )
+    try:
+        yield RedisStore(client, StoreConfig())
+    finally:
+        client.close()
+
+
+def test_a_shard_lives_in_one_slot_of_a_cluster(cluster_store: RedisStore) -> None:
+    """A script may build keys, but only from the tag of its shard."""
+    claim(cluster_store)
+    facts: list[Fact] = [counted(5), ordered(), paid(), invoiced(), ordered("v2")]
+    assert (OutcomeKind.CHANGED,) * 5 == apply_all(cluster_store, facts)
+    assert 1 == len(due(cluster_store).deadlines)
+    assert cluster_store.mark_published(SHARD, EPOCH, 1) is None
+    assert (0, 2) == cluster_store.latest_steps([SHARD - 1, SHARD])
+    assert cluster_store.now_ms() > 0
+
+
+def test_a_slot_that_is_moving_stops_its_shard(
+    cluster_valkey: EmbeddedValkey, cluster_store: RedisStore, tmp_path: Path
+) -> None:
+    """Each side has half of the keys: a redirection by ASK is never followed."""
+    claim(cluster_store)
+    apply_all(cluster_store, [counted(5)])
+    lines = ("cluster-enabled yes", "appendonly no")
+    with (
+        EmbeddedValkey(tmp_path / "other", lines=lines) as other,
+        client_of(cluster_valkey.url) as node,
+        client_of(other.url) as other_node,
+    ):
+        node.execute_command("CLUSTER MEET", "127.0.0.1", other.port)
+        other_id = other_node.execute_command("CLUSTER MYID").decode()
+        wait_until(
+            lambda: other_id in str(node.execute_command("CLUSTER NODES")),
+            timeout_ms=10_000,
+            what="the nodes know each other",
+        )
+        slot = node.execute_command("CLUSTER KEYSLOT", f"{{s{SHARD}}}:meta")
+        node.execute_command("CLUSTER SETSLOT", slot, "MIGRATING", other_id)
+        node.delete(f"{{s{SHARD}}}:meta")
+        with pytest.raises(StoreUnavailable, match="ASK"):
+            cluster_store.step(SHARD, EPOCH, [ordered()])
+        node.execute_command("CLUSTER SETSLOT", slot, "STABLE")
