@@ -34,13 +34,15 @@ from reservation_worker.telemetry.labels import (
 SCRIPT_SECONDS: Final = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5, 30)
 LATENESS_SECONDS: Final = (0.1, 0.5, 1, 2, 5, 10, 30, 60, 300, 1800, 7200)
 BATCH_SIZES: Final = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000)
+OPEN_LABELS: Final = {"reservation_consumer_lag_records": ("topic", "partition")}
+"""Labels whose values come and go, by metric."""
 
 
 class Metrics:
     """Every metric of the worker, in the registry passed in.
 
     Every combination of labels from closed sets exists from the start, at 0: an alert on a rate
-    needs the first increment to be one.
+    needs the first increment to be one. Labels of partitions come and go with assignments.
     """
 
     def __init__(
@@ -136,6 +138,12 @@ class Metrics:
         )
 
     def _register_gauges(self) -> None:
+        self.consumer_lag_records = Gauge(
+            "reservation_consumer_lag_records",
+            "Input records of an assigned partition that are not read yet.",
+            ("topic", "partition"),
+            registry=self.registry,
+        )
         self.assigned_partitions = self._gauge(
             "assigned_partitions", "Input partitions assigned.", topic=self._input_topics
         )
@@ -175,6 +183,10 @@ class Metrics:
         )
         if not (paid_before and event.previous_status in GONE):
             self.refunds_needed.inc()
+
+    def forget_partition(self, topic: str, partition: int) -> None:
+        """Drop the series of a partition that is no longer assigned."""
+        self.consumer_lag_records.remove_by_labels({"topic": topic, "partition": str(partition)})
 
     def _counter(self, name: str, documentation: str, **labels: Iterable[str]) -> Counter:
         metric = Counter(f"reservation_{name}", documentation, labels, registry=self.registry)

@@ -58,6 +58,7 @@ class Worker:
         self._input_finished = Event()
         self._ended = Event()
         self._failed = Event()
+        self._abandoned = Event()
         self._threads: list[Thread] = []
 
     def run(self) -> int:
@@ -76,6 +77,7 @@ class Worker:
         while self._parts.signals.received is None and not self._failed.is_set():
             self._ended.wait(WATCH_INTERVAL_MS / 1000)
         if self._failed.is_set():
+            self._abandon()
             return EXIT_FAILED
         self._logger.info(DRAIN_BEGAN)
         deadline_ms = self._parts.clock.monotonic_ms() + self._config.drain_timeout_ms
@@ -85,9 +87,11 @@ class Worker:
         self._input_finished.set()
         self._join(owner_thread, deadline_ms)
         if self._failed.is_set():
+            self._abandon()
             return EXIT_FAILED
         if any(thread.is_alive() for thread in (apply_thread, owner_thread) if thread):
             self._logger.error(DRAIN_TIMED_OUT, budget_ms=self._config.drain_timeout_ms)
+            self._abandon()
             return EXIT_FAILED
         self._logger.info(WORKER_STOPPED)
         return EXIT_OK
@@ -129,7 +133,7 @@ class Worker:
         while not self._draining.is_set():
             loop.turn()
         loop.drain()
-        while not loop.idle:
+        while not loop.idle and not self._abandoned.is_set():
             loop.turn()
         loop.close()
 
@@ -151,6 +155,12 @@ class Worker:
             except Unavailable:
                 # The frontier stays where it is: expiry is late, and never early.
                 continue
+
+    def _abandon(self) -> None:
+        """Let every loop that still turns end where it is: that is safe at any moment."""
+        self._abandoned.set()
+        self._draining.set()
+        self._input_finished.set()
 
     def _join(self, thread: Thread | None, deadline_ms: int) -> None:
         if thread is not None:

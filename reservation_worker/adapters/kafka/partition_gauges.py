@@ -47,7 +47,7 @@ class PartitionGauges:
                 ends = consumer.get_watermark_offsets(TopicPartition(topic, number), cached=True)
             except KafkaException:
                 continue
-            if ends is not None and ends[1] >= 0:
+            if ends[1] >= 0:
                 self._metrics.consumer_lag_records.labels(topic, str(number)).set(
                     max(0, ends[1] - position)
                 )
