@@ -219,7 +219,7 @@ class ApplyLoop:
                 self._applied(shard, epoch, waiting, reply)
                 return True
             case StepRefused():
-                self._refused(shard, reply)
+                self._refused(shard, epoch, reply)
                 return not self._must_seek
             case _:
                 assert_never(reply)
@@ -246,9 +246,9 @@ class ApplyLoop:
         if reply.step > reply.published:
             self._parts.wake_publisher()
 
-    def _refused(self, shard: int, refused: StepRefused) -> None:
+    def _refused(self, shard: int, epoch: int, refused: StepRefused) -> None:
         self._parts.metrics.script_calls.labels(result=refused.reason).inc()
-        if refused.reason is StepRefusal.EPOCH and refused.epoch:
+        if refused.reason is StepRefusal.EPOCH and refused.epoch not in {0, epoch}:
             self._meet_epoch(shard, refused.epoch)
             return
         if self._refusals.get(shard) is not refused.reason:

@@ -32,6 +32,9 @@ SESSION_TIMEOUT_MS = 6_000
 """The shortest that brokers allow by default: the day has no time to wait for a dead worker."""
 TRANSACTION_TIMEOUT_MS = 5_000
 INPUT_PARTITIONS = 4
+UNREACHABLE_CODE = 4
+"""How a worker ends that cannot reach Kafka or Valkey when it starts."""
+RESTARTS_MAX = 20
 READY_TIMEOUT_MS = 60_000
 READY_INTERVAL_MS = 100
 DRAIN_TIMEOUT_MS = 15_000
@@ -66,6 +69,7 @@ class Stage:
         self._closing = ExitStack()
         self._workers: dict[str, subprocess.Popen[bytes]] = {}
         self._ports: dict[str, int] = {}
+        self._restarts_left = RESTARTS_MAX
 
     def __enter__(self) -> Self:
         """Start the servers, the topics, the auditor and the workers, and wait until they work.
@@ -170,14 +174,19 @@ class Stage:
         return self._lag_reader.uncommitted_records()
 
     def check(self) -> None:
-        """Look whether all workers still run.
+        """Look whether all workers still run, and start again one that found no servers.
 
         Raises:
             StageBroken: one ended by itself.
         """
-        for slot, process in self._workers.items():
+        for slot, process in list(self._workers.items()):
             code = process.poll()
-            if code is not None and code != -signal.SIGKILL:
+            if code == UNREACHABLE_CODE and self._restarts_left > 0:
+                # As a cluster would do with a worker that starts while Valkey is down.
+                self._restarts_left -= 1
+                self._say(f"worker {slot} found no Valkey or Kafka, and is started again")
+                self.start_worker(slot)
+            elif code is not None and code != -signal.SIGKILL:
                 raise StageBroken(
                     f"Worker {slot} ended by itself with exit code {code}:\n"
                     + self._log_end(f"worker-{slot}")

@@ -21,6 +21,7 @@ from reservation_worker.domain.keys import shard_of
 from reservation_worker.embedded.valkey import EmbeddedValkey
 from reservation_worker.ports import Waypoint
 from reservation_worker.worker import Role
+from tests.integration import shop
 from tests.integration.processes import WorkerProcess
 from tests.integration.shop import SHORT_SECONDS
 from tests.integration.topics import (
@@ -116,6 +117,15 @@ class Stage:
             passing=passing,
         )
         self._workers.append(worker)
+        return worker
+
+    def open_shop(self, slot: str = "one", accounts: Iterable[str] | None = None) -> WorkerProcess:
+        """Start a worker, and let it know all stocks: else it would deny what comes first."""
+        counted = self.accounts() if accounts is None else tuple(accounts)
+        self.send(shop.balances(self.clock.now_ms(), counted))
+        worker = self.start(slot)
+        worker.wait_until_ready()
+        self.wait_until_settled()
         return worker
 
     def send(self, messages: Iterable[Message]) -> list[Place]:

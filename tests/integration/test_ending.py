@@ -11,9 +11,7 @@ from tests.integration.stage import Stage
 def test_drained_worker_leaves_nothing_behind(stage: Stage) -> None:
     """A rolling restart must cost no session timeout and no record read twice."""
     accounts, now_ms = stage.accounts(), stage.clock.now_ms()
-    stage.send(shop.balances(now_ms, accounts))
-    worker = stage.start()
-    worker.wait_until_ready()
+    worker = stage.open_shop()
     stage.send(shop.traffic(1, now_ms, accounts, 400, "busy"))
     stage.wait_until_something_is_published()
     assert 0 == worker.drain()
@@ -36,6 +34,7 @@ def test_roles_apart_do_the_whole_job_together(stage: Stage) -> None:
     publishing = stage.start("publish", role=Role.PUBLISH)
     applying.wait_until_ready()
     publishing.wait_until_ready()
+    stage.wait_until_settled()
     stage.send(shop.traffic(1, now_ms, accounts, 60, "both"))
     stage.wait_until_settled()
     publishing.kill()

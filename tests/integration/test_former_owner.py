@@ -12,10 +12,7 @@ WAKE_UP_TIMEOUT_MS = 30_000
 def test_former_owner_that_wakes_up_doubles_nothing_and_disorders_nothing(stage: Stage) -> None:
     """It still believes to own its shards, holds an open batch, and goes on where it stopped."""
     accounts, now_ms = stage.accounts(), stage.clock.now_ms()
-    stage.send(shop.balances(now_ms, accounts))
-    sleeper = stage.start("sleeper")
-    sleeper.wait_until_ready()
-    stage.wait_until_settled()
+    sleeper = stage.open_shop("sleeper")
     stage.send(shop.traffic(1, now_ms, accounts, ORDERS_EACH, "before"))
     stage.wait_until_something_is_published()
     sleeper.suspend()

@@ -95,9 +95,7 @@ def test_poison_ends_in_dead_letters_and_good_records_around_it_go_through(stage
     """Byte for byte, so that whoever mends it has all there was; the good ones do not wait."""
     now_ms = stage.clock.now_ms()
     accounts = (*stage.accounts(), *STRANGE_IDS)
-    stage.send(shop.balances(now_ms, accounts))
-    worker = stage.start()
-    worker.wait_until_ready()
+    worker = stage.open_shop(accounts=accounts)
     unusable = [
         (Message(one.topic, one.value, KEY, (*HEADERS, *one.headers)), code)
         for one, code in poison(stage.accounts()[0], now_ms)
@@ -170,10 +168,7 @@ def test_two_accounts_never_share_a_key(stage: Stage) -> None:
     now_ms = stage.clock.now_ms()
     pairs = (("a", "b/c"), ("a/b", "c"), ("a%2Fb", "c"), ("{s0}", "x"), ("{s1}:meta", "x"))
     accounts = [account for account, _order_id in pairs]
-    stage.send(shop.balances(now_ms, accounts, on_hand=1))
-    worker = stage.start()
-    worker.wait_until_ready()
-    stage.wait_until_settled()
+    worker = stage.open_shop(accounts=accounts)
     stage.send(
         bare(
             "order-completed",

@@ -65,7 +65,7 @@ def test_reader_sees_each_change_once_although_workers_died(stage: Stage, doing:
     one's transaction, the other one has to wait until the brokers give it up.
     """
     accounts = stage.accounts()
-    stage.send(shop.balances(stage.clock.now_ms(), accounts))
+    assert 0 == stage.open_shop().drain()
     for number, waypoint in enumerate(DEATHS[doing]):
         now_ms = stage.clock.now_ms()
         stage.send(shop.traffic(number, now_ms, accounts, ORDERS_EACH, waypoint.value))

@@ -62,10 +62,10 @@ def wait_for_statuses(stage: Stage, expected: dict[str, str]) -> None:
 
 def test_payments_that_were_never_read_in_time_still_win(stage: Stage) -> None:
     """The worker was down while customers paid, and payments of others stand before theirs."""
+    assert 0 == stage.open_shop(accounts=[ACCOUNT]).drain()
     now_ms = stage.clock.now_ms()
     paid = [f"paid-{number}" for number in range(ORDERS)]
     unpaid = [f"unpaid-{number}" for number in range(ORDERS)]
-    stage.send(shop.balances(now_ms, [ACCOUNT]))
     stage.send(order(order_id, now_ms) for order_id in (*paid, *unpaid))
     others = (payment(f"others-{number}", now_ms) for number in range(3_000))
     stage.send([*others, *(payment(order_id, now_ms) for order_id in paid)])
@@ -117,10 +117,7 @@ def test_expiry_waits_for_an_open_upstream_transaction_and_goes_on_after_it(
 
     What ends it is a control record, which nobody ever reads: it must not stop expiry for ever.
     """
-    stage.send(shop.balances(stage.clock.now_ms(), [ACCOUNT]))
-    worker = stage.start()
-    worker.wait_until_ready()
-    stage.wait_until_settled()
+    worker = stage.open_shop(accounts=[ACCOUNT])
     now_ms = stage.clock.now_ms()
     with upstream_transaction(stage, [payment("doubtful", now_ms)]) as producer:
         stage.send([order("doubtful", now_ms), order("unpaid", now_ms)])

@@ -15,13 +15,11 @@ def test_reader_sees_each_change_once_while_workers_join_and_leave(
     """Whoever owned a partition or a shard before must leave nothing half done, in any protocol."""
     stage = new_stage(settings={"RESERVATION_KAFKA__REBALANCING": rebalancing})
     accounts, now_ms = stage.accounts(), stage.clock.now_ms()
-    stage.send(shop.balances(now_ms, accounts))
 
     def send(seed: int) -> None:
         stage.send(shop.traffic(seed, now_ms, accounts, ORDERS_EACH, f"load-{seed}"))
 
-    first = stage.start("first")
-    first.wait_until_ready()
+    first = stage.open_shop("first")
     send(1)
     second = stage.start("second")
     send(2)

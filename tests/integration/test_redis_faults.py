@@ -28,9 +28,7 @@ def wait_for_problem(worker: WorkerProcess, words: str) -> None:
 def test_killed_and_restarted_redis_delays_and_loses_nothing(stage: Stage) -> None:
     """Each answered write is on its disk: only what nobody was told of may be gone."""
     accounts, now_ms = stage.accounts(), stage.clock.now_ms()
-    stage.send(shop.balances(now_ms, accounts))
-    worker = stage.start()
-    worker.wait_until_ready()
+    worker = stage.open_shop()
     for number in range(3):
         stage.send(shop.traffic(number, now_ms, accounts, ORDERS_EACH, f"load-{number}"))
         stage.wait_until_something_is_published()
@@ -47,10 +45,7 @@ def test_killed_and_restarted_redis_delays_and_loses_nothing(stage: Stage) -> No
 def test_poison_that_comes_while_redis_is_down_is_not_lost(stage: Stage) -> None:
     """An outage is never a dead letter, and a dead letter waits for the good facts before it."""
     accounts, now_ms = stage.accounts(), stage.clock.now_ms()
-    stage.send(shop.balances(now_ms, accounts))
-    worker = stage.start()
-    worker.wait_until_ready()
-    stage.wait_until_settled()
+    worker = stage.open_shop()
     stage.valkey.kill()
     poison = [shop.bare("order-completed", account=name, order_id="poison") for name in accounts]
     good = shop.traffic(1, now_ms, accounts, ORDERS_EACH, "good")
@@ -89,10 +84,7 @@ def test_nothing_is_decided_on_a_redis_that_misses_what_was_published(
     The worker stops, says so, and goes on by itself once the right state is back.
     """
     accounts, now_ms = stage.accounts(), stage.clock.now_ms()
-    stage.send(shop.balances(now_ms, accounts))
-    worker = stage.start()
-    worker.wait_until_ready()
-    stage.wait_until_settled()
+    worker = stage.open_shop()
     _copy_file(stage, tmp_path / "older")
     worker.wait_until_ready()
     stage.send(shop.traffic(1, now_ms, accounts, ORDERS_EACH, "before"))
@@ -121,10 +113,7 @@ def test_nothing_is_decided_on_a_redis_that_misses_what_was_published(
 def test_shard_that_misses_what_was_published_does_not_stop_the_others(stage: Stage) -> None:
     """One damaged shop must not close all shops."""
     accounts, now_ms = stage.accounts(), stage.clock.now_ms()
-    stage.send(shop.balances(now_ms, accounts))
-    worker = stage.start()
-    worker.wait_until_ready()
-    stage.wait_until_settled()
+    worker = stage.open_shop()
     damaged, *whole = accounts
     with stage.redis() as client:
         client.delete(*client.keys("{s0}:*"))

@@ -8,13 +8,8 @@ SEED = 11
 
 def test_whole_traffic_comes_out_as_the_laws_say(stage: Stage) -> None:
     """Every fact, encoding, repeat and unusable record; the auditor has seen only the topics."""
-    accounts = stage.accounts()
-    now_ms = stage.clock.now_ms()
-    stage.send(shop.balances(now_ms, accounts))
-    worker = stage.start()
-    worker.wait_until_ready()
-    stage.wait_until_settled()
-    stage.send(shop.traffic(SEED, now_ms, accounts, 80, "day"))
+    worker = stage.open_shop()
+    stage.send(shop.traffic(SEED, stage.clock.now_ms(), stage.accounts(), 80, "day"))
     stage.wait_until_settled()
     stage.assert_every_law_holds()
     assert worker.drain() == 0
