@@ -13,8 +13,9 @@ import time
 from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from threading import Event, Thread
 
-from confluent_kafka import Producer
+from confluent_kafka import Message, Producer
 from redis import Redis
 
 from tests.benchmarks import mix
@@ -105,50 +106,53 @@ def _latency(directory: Path, arguments: argparse.Namespace) -> None:
 
 
 def _offered(found: Stage, count: int, rate: int, run: int) -> list[float]:
-    """Send facts at a steady rate; return each change's latency from record to reader, in ms."""
+    """Send facts at a steady rate; return each change's latency from record to reader, in ms.
+
+    Sender and reader wait in the client, each in a thread of its own: a loop that polls without
+    waiting would take a core from what is measured.
+    """
     producer = Producer({"bootstrap.servers": found.bootstrap_servers, "linger.ms": 0})
     sent_at: dict[tuple[str, int, int], float] = {}
-    latencies: list[float] = []
-    waiting: dict[tuple[str, int, int], float] = {}
+    seen_at: dict[tuple[str, int, int], float] = {}
     reader = Reader(found)
+    ended = Event()
 
-    def match(coordinates: tuple[str, int, int]) -> None:
-        if coordinates in sent_at and coordinates in waiting:
-            latencies.append((waiting.pop(coordinates) - sent_at[coordinates]) * 1_000)
+    def read() -> None:
+        while not ended.is_set():
+            for body in reader.read(0.1):
+                seen = time.perf_counter()
+                cause = json.loads(body)["cause"]
+                if cause is not None:
+                    seen_at[cause["topic"], cause["partition"], cause["offset"]] = seen
 
-    now = datetime.now(UTC)
-    orders = (
-        mix.Message(m.topic, m.value.replace(b'"v', b'"run%d-' % run))
-        for m in mix.day(count, now, run)
-    )
+    def send_one(message: mix.Message) -> None:
+        at = time.perf_counter()
+
+        def delivered(_error: object, record: Message) -> None:
+            topic, partition, offset = record.topic(), record.partition(), record.offset()
+            assert topic is not None
+            assert partition is not None
+            assert offset is not None
+            sent_at[topic, partition, offset] = at
+
+        producer.produce(message.topic, message.value, on_delivery=delivered)
+
+    thread = Thread(target=read)
+    thread.start()
+    orders = mix.day(count, datetime.now(UTC), run)
     begun = time.perf_counter()
-    sent = 0
-    deadline = begun + count / rate + 10
-    while time.perf_counter() < deadline:
-        while sent < count and time.perf_counter() - begun >= sent / rate:
-            message = next(orders)
-            at = time.perf_counter()
-
-            def delivered(_error: object, record: object, at: float = at) -> None:
-                coordinates = (record.topic(), record.partition(), record.offset())  # type: ignore[attr-defined]
-                sent_at[coordinates] = at
-                match(coordinates)
-
-            producer.produce(message.topic, message.value, on_delivery=delivered)
-            sent += 1
-        producer.poll(0)
-        for body in reader.read(0.0005):
-            seen = time.perf_counter()
-            cause = json.loads(body)["cause"]
-            if cause is not None:
-                coordinates = (cause["topic"], cause["partition"], cause["offset"])
-                waiting[coordinates] = seen
-                match(coordinates)
-        if sent == count and len(latencies) >= count * 0.999:
-            break
+    for number in range(count):
+        message = next(orders)
+        due = begun + number / rate
+        while (early := due - time.perf_counter()) > 0:
+            producer.poll(early)
+        send_one(mix.Message(message.topic, message.value.replace(b'"v', b'"run%d-' % run)))
     producer.flush(10)
+    time.sleep(5)
+    ended.set()
+    thread.join()
     reader.close()
-    return latencies
+    return [(seen_at[key] - at) * 1_000 for key, at in sent_at.items() if key in seen_at]
 
 
 def _growth(directory: Path, arguments: argparse.Namespace) -> None:

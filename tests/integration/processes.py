@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Mapping
+from dataclasses import dataclass
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,15 @@ START_TIMEOUT_MS = 30_000
 HTTP_TIMEOUT_SECONDS = 5
 
 
+@dataclass(frozen=True, slots=True)
+class Fate:
+    """The signal that a worker sends itself at the n-th passing of a waypoint."""
+
+    waypoint: Waypoint
+    passing: int = 1
+    number: signal.Signals = signal.SIGKILL
+
+
 class WorkerProcess:
     """One worker, from its start to its end."""
 
@@ -30,14 +40,13 @@ class WorkerProcess:
         log_path: Path,
         *,
         role: Role = Role.ALL,
-        kill_at: Waypoint | None = None,
-        passing: int = 1,
+        fate: Fate | None = None,
     ) -> None:
         """Start it."""
         program = ["reservation_worker", "run"]
-        if kill_at is not None:
-            program = ["tests.integration.worker_process", "--kill-at", kill_at.value]
-            program += ["--passing", str(passing)]
+        if fate is not None:
+            program = ["tests.integration.worker_process", "--waypoint", fate.waypoint.value]
+            program += ["--passing", str(fate.passing), "--signal", str(fate.number.value)]
         arguments = [sys.executable, "-m", *program, "--role", role.value]
         self.log_path = log_path
         with log_path.open("wb") as log:
@@ -55,9 +64,15 @@ class WorkerProcess:
         self._process.kill()
         self._process.wait(END_TIMEOUT_MS / 1000)
 
-    def suspend(self) -> None:
-        """Freeze it (SIGSTOP)."""
-        self._process.send_signal(signal.SIGSTOP)
+    def wait_until_asleep(self) -> None:
+        """Wait until it has frozen itself (SIGSTOP)."""
+        status = Path(f"/proc/{self._process.pid}/stat")
+
+        def is_asleep() -> bool:
+            assert self.runs, self.log_path.read_text("utf-8")[-3_000:]
+            return status.read_text("utf-8").rpartition(")")[2].split()[0] == "T"
+
+        wait_until(is_asleep, timeout_ms=START_TIMEOUT_MS, what=f"{self.log_path} is asleep")
 
     def resume(self) -> None:
         """Let it go on (SIGCONT)."""

@@ -19,10 +19,9 @@ from reservation_worker.contracts.inputs import FactKind
 from reservation_worker.contracts.records import OutputTopic, Record
 from reservation_worker.domain.keys import shard_of
 from reservation_worker.embedded.valkey import EmbeddedValkey
-from reservation_worker.ports import Waypoint
 from reservation_worker.worker import Role
 from tests.integration import shop
-from tests.integration.processes import WorkerProcess
+from tests.integration.processes import Fate, WorkerProcess
 from tests.integration.shop import SHORT_SECONDS
 from tests.integration.topics import (
     DEAD_LETTER,
@@ -103,8 +102,7 @@ class Stage:
         slot: str = "one",
         *,
         role: Role = Role.ALL,
-        kill_at: Waypoint | None = None,
-        passing: int = 1,
+        fate: Fate | None = None,
         settings: Mapping[str, str] | None = None,
     ) -> WorkerProcess:
         """Start a worker."""
@@ -113,8 +111,7 @@ class Stage:
             {**self._environment, "RESERVATION_WORKER_SLOT": slot, **(settings or {})},
             self._directory / name,
             role=role,
-            kill_at=kill_at,
-            passing=passing,
+            fate=fate,
         )
         self._workers.append(worker)
         return worker

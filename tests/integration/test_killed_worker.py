@@ -6,6 +6,7 @@ import pytest
 
 from reservation_worker.ports import Waypoint
 from tests.integration import shop
+from tests.integration.processes import Fate
 from tests.integration.stage import Stage
 
 ORDERS_EACH = 40
@@ -71,8 +72,7 @@ def test_reader_sees_each_change_once_although_workers_died(stage: Stage, doing:
         stage.send(shop.traffic(number, now_ms, accounts, ORDERS_EACH, waypoint.value))
         victim = stage.start(
             "two" if number % 3 == 2 else "one",
-            kill_at=waypoint,
-            passing=1 if waypoint in PASSED_ONCE else 2,
+            fate=Fate(waypoint, 1 if waypoint in PASSED_ONCE else 2),
         )
         assert -SIGKILL == victim.exit_code(), f"{waypoint}\n{stage.last_words()}"
     last = stage.start("one")

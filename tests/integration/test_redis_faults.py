@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from reservation_worker.telemetry.log_events import SERVER_CHANGED, SHARD_HELD
+from reservation_worker.worker import Role
 from tests.integration import shop
 from tests.integration.processes import WorkerProcess
 from tests.integration.stage import Stage, deadlines_of
@@ -40,6 +41,29 @@ def test_killed_and_restarted_redis_delays_and_loses_nothing(stage: Stage) -> No
     stage.assert_every_law_holds()
     assert worker.logged(SERVER_CHANGED)
     assert 0 == worker.drain()
+
+
+def test_unpublished_steps_that_redis_lost_are_made_again(stage: Stage, tmp_path: Path) -> None:
+    """What is not published is not committed either: so it is still there to be read again."""
+    assert 0 == stage.open_shop().drain()
+    accounts, now_ms = stage.accounts(), stage.clock.now_ms()
+    _copy_file(stage, tmp_path / "older")
+    publishing = stage.start("publish", role=Role.PUBLISH)
+    publishing.wait_until_ready()
+    publishing.kill()
+    applying = stage.start("apply", role=Role.APPLY)
+    stage.send(shop.traffic(1, now_ms, accounts, ORDERS_EACH, "lost"))
+    wait_until(
+        lambda: stage.unpublished_shards() == list(range(len(accounts))),
+        timeout_ms=NOTICE_TIMEOUT_MS,
+        what="every shard has something to publish",
+    )
+    stage.send(shop.traffic(2, now_ms, accounts, ORDERS_EACH, "lost as well"))
+    _restore_older_file(stage, tmp_path / "older")
+    publishing = stage.start("publish", role=Role.PUBLISH)
+    stage.wait_until_settled()
+    stage.assert_every_law_holds()
+    assert [0, 0] == [applying.drain(), publishing.drain()]
 
 
 def test_poison_that_comes_while_redis_is_down_is_not_lost(stage: Stage) -> None:

@@ -1,4 +1,4 @@
-"""A worker as `reservation-worker run` runs it, which kills itself at a waypoint."""
+"""A worker as `reservation-worker run` runs it, which sends itself a signal at a waypoint."""
 
 import argparse
 import os
@@ -11,12 +11,13 @@ from reservation_worker.ports import Waypoint
 from reservation_worker.worker import StopSignals
 
 
-class Executioner:
-    """Kills its own process at the n-th passing of a waypoint."""
+class Tripwire:
+    """Sends its own process a signal at the n-th passing of a waypoint."""
 
-    def __init__(self, waypoint: Waypoint, passing: int) -> None:
+    def __init__(self, waypoint: Waypoint, passing: int, number: signal.Signals) -> None:
         self._waypoint = waypoint
         self._passings_left = passing
+        self._number = number
 
     def __call__(self, waypoint: Waypoint) -> None:
         """Pass a waypoint."""
@@ -24,21 +25,24 @@ class Executioner:
             return
         self._passings_left -= 1
         if self._passings_left == 0:
-            os.kill(os.getpid(), signal.SIGKILL)
+            os.kill(os.getpid(), self._number)
 
 
 def main() -> None:
-    """Run until the waypoint."""
+    """Run, and take the signal at the waypoint."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--role", type=RunRole, required=True)
-    parser.add_argument("--kill-at", type=Waypoint, required=True)
+    parser.add_argument("--waypoint", type=Waypoint, required=True)
     parser.add_argument("--passing", type=int, required=True)
+    parser.add_argument("--signal", type=int, required=True)
     arguments = parser.parse_args()
     settings = read_settings(None)
     log_to_stderr(settings)
     signals = StopSignals()
     signals.install()
-    surroundings = Surroundings(waypoint=Executioner(arguments.kill_at, arguments.passing))
+    number = signal.Signals(arguments.signal)
+    tripwire = Tripwire(arguments.waypoint, arguments.passing, number)
+    surroundings = Surroundings(waypoint=tripwire)
     leave(run_worker(settings, arguments.role, signals, surroundings))
 
 
