@@ -18,6 +18,11 @@ ORDERS = 20
 TTL_SECONDS = 1
 PATIENCE_MS = 1_500
 """So long after deadline and grace a worker that does not wait has expired everything."""
+SLOW = {
+    "RESERVATION_APPLY__RECORDS_PER_POLL_MAX": "10",
+    "RESERVATION_APPLY__FACTS_PER_STEP_MAX": "1",
+}
+"""Payments of others take seconds to be applied."""
 WAIT_TIMEOUT_MS = 60_000
 
 
@@ -70,8 +75,7 @@ def test_payments_that_were_never_read_in_time_still_win(stage: Stage) -> None:
     others = (payment(f"others-{number}", now_ms) for number in range(3_000))
     stage.send([*others, *(payment(order_id, now_ms) for order_id in paid)])
     wait_until_deadlines_have_passed(stage, now_ms)
-    worker = stage.start()
-    worker.wait_until_ready()
+    worker = stage.start(settings=SLOW)
     wait_for_statuses(stage, dict.fromkeys(unpaid, "Expired") | dict.fromkeys(paid, "Confirmed"))
     expired = {
         body["order_id"]

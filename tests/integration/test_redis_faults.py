@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from reservation_worker.telemetry.log_events import SERVER_CHANGED, SHARD_HELD
+from reservation_worker.telemetry.log_events import SERVER_CHANGED, SHARD_HELD, SHARD_TAKEN_OVER
 from reservation_worker.worker import Role
 from tests.integration import shop
 from tests.integration.processes import WorkerProcess
@@ -49,7 +49,11 @@ def test_unpublished_steps_that_redis_lost_are_made_again(stage: Stage, tmp_path
     accounts, now_ms = stage.accounts(), stage.clock.now_ms()
     _copy_file(stage, tmp_path / "older")
     publishing = stage.start("publish", role=Role.PUBLISH)
-    publishing.wait_until_ready()
+    wait_until(
+        lambda: len(publishing.logged(SHARD_TAKEN_OVER)) == len(accounts),
+        timeout_ms=NOTICE_TIMEOUT_MS,
+        what="every shard has an owner",
+    )
     publishing.kill()
     applying = stage.start("apply", role=Role.APPLY)
     stage.send(shop.traffic(1, now_ms, accounts, ORDERS_EACH, "lost"))
