@@ -9,7 +9,6 @@ FatallyBroken                a client or a shard that can only be given up
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Generic, Protocol, TypeVar
 
@@ -18,6 +17,7 @@ from reservation_worker.domain.keys import ReservationId, StockId
 from reservation_worker.domain.outcome import OutcomeKind, PublishedEvent
 from reservation_worker.domain.reservation import Reservation
 from reservation_worker.domain.stock import Stock
+from reservation_worker.domain.values import value_class
 
 
 class Unavailable(Exception):
@@ -60,7 +60,7 @@ class StepRefusal(StrEnum):
     """Too many steps wait to be published."""
 
 
-@dataclass(frozen=True, slots=True)
+@value_class(frozen=True, slots=True)
 class StepReply:
     """What one step did to a prefix of the facts that it was given."""
 
@@ -72,7 +72,7 @@ class StepReply:
     """The highest step known to be published."""
 
 
-@dataclass(frozen=True, slots=True)
+@value_class(frozen=True, slots=True)
 class StepRefused:
     """The store ran nothing."""
 
@@ -81,7 +81,7 @@ class StepRefused:
     """The epoch in force; 0 where the shard has none."""
 
 
-@dataclass(frozen=True, slots=True)
+@value_class(frozen=True, slots=True)
 class ShardState:
     """What a shard's ``meta`` says, and which server said it."""
 
@@ -97,7 +97,7 @@ class ShardState:
     """``run_id/master_replid`` of the server that answered."""
 
 
-@dataclass(frozen=True, slots=True)
+@value_class(frozen=True, slots=True)
 class OutboxEntry:
     """What one step must publish; the events' indexes in it count from 0."""
 
@@ -105,7 +105,7 @@ class OutboxEntry:
     events: tuple[PublishedEvent, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@value_class(frozen=True, slots=True)
 class DueWork:
     """Facts that the owner of a shard must state now, oldest first."""
 
@@ -190,7 +190,7 @@ Written_contra = TypeVar("Written_contra", contravariant=True)
 """A record for an output topic."""
 
 
-@dataclass(frozen=True, slots=True)
+@value_class(frozen=True, slots=True)
 class Membership:
     """Who a consumer was in its group at one moment; a transaction is checked against it.
 
@@ -203,7 +203,7 @@ class Membership:
     """What the client calls its group metadata; opaque."""
 
 
-@dataclass(frozen=True, slots=True)
+@value_class(frozen=True, slots=True)
 class Polled(Generic[Read_co]):
     """What one poll brought. What was revoked comes before what was read."""
 
@@ -263,7 +263,7 @@ class InputLog(Protocol[Read_co, Dead_contra]):
         ...
 
 
-@dataclass(frozen=True, slots=True)
+@value_class(frozen=True, slots=True)
 class Position:
     """How far a shard is published: kept with its partition's committed offset."""
 
@@ -276,7 +276,7 @@ class Position:
     shards_total: int
 
 
-@dataclass(frozen=True, slots=True)
+@value_class(frozen=True, slots=True)
 class OwnedShards:
     """The shards that are assigned to this process at one moment."""
 

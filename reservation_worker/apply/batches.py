@@ -10,10 +10,11 @@ from dataclasses import dataclass, field
 
 from reservation_worker.contracts.records import Record, Rejection
 from reservation_worker.domain.facts import Fact
+from reservation_worker.domain.values import value_class
 from reservation_worker.ports import Membership, Partition
 
 
-@dataclass(frozen=True, slots=True)
+@value_class(frozen=True, slots=True)
 class Unusable:
     """A record that becomes a dead letter when its offset is committed."""
 
@@ -40,7 +41,7 @@ class Batch:
         self.touched[shard] = (epoch, step)
 
 
-@dataclass(frozen=True, slots=True)
+@value_class(frozen=True, slots=True)
 class Committable:
     """A prefix of the batches, ready to be committed."""
 
@@ -51,7 +52,7 @@ class Committable:
     """Of the oldest batch: never newer than any of the records."""
 
 
-@dataclass(frozen=True, slots=True)
+@value_class(frozen=True, slots=True)
 class WaitingFact:
     """A fact that is not applied yet, and where it came from."""
 

@@ -4,13 +4,13 @@ import base64
 import binascii
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Final
 
 from reservation_worker.contracts.fields import is_id
 from reservation_worker.contracts.inputs import FactKind
 from reservation_worker.contracts.json_text import JsonObject, parse_object
 from reservation_worker.contracts.records import Headers, Rejection, RejectionCode
+from reservation_worker.domain.values import value_class
 
 CONTENT_TYPE: Final = "content-type"
 TRACEPARENT: Final = "traceparent"
@@ -25,7 +25,7 @@ _SPECIFICATION = re.compile(r"([0-9]{1,9})\.[0-9]{1,9}").fullmatch
 _TRACEPARENT = re.compile(r"(?!ff)[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}").fullmatch
 
 
-@dataclass(frozen=True, slots=True)
+@value_class(frozen=True, slots=True)
 class Content:
     """What a record carries, whichever encoding it came in."""
 

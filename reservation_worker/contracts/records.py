@@ -1,15 +1,15 @@
 """Kafka records as values: what is read, what is written, and why one could not be used."""
 
-from dataclasses import dataclass
 from enum import StrEnum
 
 from reservation_worker.domain.outcome import OutcomeKind
+from reservation_worker.domain.values import value_class
 
 Headers = tuple[tuple[str, bytes | None], ...]
 """In the order of the record; a name may come several times."""
 
 
-@dataclass(frozen=True, slots=True)
+@value_class(frozen=True, slots=True)
 class Record:
     """One record of an input topic, as it was read."""
 
@@ -43,7 +43,7 @@ class RejectionCode(StrEnum):
     """Facts whose order never came."""
 
 
-@dataclass(frozen=True, slots=True)
+@value_class(frozen=True, slots=True)
 class Rejection:
     """Why one input cannot be used."""
 
@@ -62,7 +62,7 @@ class OutputTopic(StrEnum):
     STOCK_CHANGED = "stock-changed"
 
 
-@dataclass(frozen=True, slots=True)
+@value_class(frozen=True, slots=True)
 class OutputRecord:
     """One record to be written; a pure function of shard, step, index and event."""
 
@@ -74,7 +74,7 @@ class OutputRecord:
     headers: tuple[tuple[str, bytes], ...]
 
 
-@dataclass(frozen=True, slots=True)
+@value_class(frozen=True, slots=True)
 class DeadLetter:
     """One record for the dead letter topic."""
 

@@ -1,9 +1,9 @@
 """What input events state, as values; all instants are milliseconds since the epoch, UTC."""
 
-from dataclasses import dataclass
 from hashlib import sha256
 
 from reservation_worker.domain.keys import ReservationId, StockId, join_key
+from reservation_worker.domain.values import value_class
 
 ORDER_LINES_MAX = 500
 LINE_QUANTITY_MAX = 1_000_000
@@ -21,7 +21,7 @@ def contents_digest(*parts: str) -> str:
     return sha256(join_key(*parts).encode()).hexdigest()[:16]
 
 
-@dataclass(frozen=True, slots=True)
+@value_class(frozen=True, slots=True)
 class Cause:
     """The input record that stated a fact."""
 
@@ -33,7 +33,7 @@ class Cause:
     traceparent: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@value_class(frozen=True, slots=True)
 class OrderLine:
     """One line of a completed order."""
 
@@ -43,7 +43,7 @@ class OrderLine:
     quantity: int
 
 
-@dataclass(frozen=True, slots=True)
+@value_class(frozen=True, slots=True)
 class LineUnits:
     """Some units of one line, as an invoice or a cancellation names them."""
 
@@ -51,7 +51,7 @@ class LineUnits:
     quantity: int
 
 
-@dataclass(frozen=True, slots=True)
+@value_class(frozen=True, slots=True)
 class OrderCompleted:
     """A customer completed an order; ``expires_at_ms`` is its deadline if it stays unpaid."""
 
@@ -75,7 +75,7 @@ class OrderCompleted:
         )
 
 
-@dataclass(frozen=True, slots=True)
+@value_class(frozen=True, slots=True)
 class PaymentApproved:
     """An order was paid."""
 
@@ -88,7 +88,7 @@ class PaymentApproved:
     cause: Cause
 
 
-@dataclass(frozen=True, slots=True)
+@value_class(frozen=True, slots=True)
 class OrderInvoiced:
     """Units were handed to delivery; no lines: every unit that can still be moved."""
 
@@ -106,7 +106,7 @@ class OrderInvoiced:
         return contents_digest(str(self.invoiced_at_ms), *_units_parts(self.lines))
 
 
-@dataclass(frozen=True, slots=True)
+@value_class(frozen=True, slots=True)
 class OrderCanceled:
     """Units were given back; no lines: every unit that can still be moved."""
 
@@ -124,7 +124,7 @@ class OrderCanceled:
         return contents_digest(*_units_parts(self.lines))
 
 
-@dataclass(frozen=True, slots=True)
+@value_class(frozen=True, slots=True)
 class BalanceCounted:
     """The ERP or the store counted a stock."""
 
@@ -140,7 +140,7 @@ class BalanceCounted:
     cause: Cause
 
 
-@dataclass(frozen=True, slots=True)
+@value_class(frozen=True, slots=True)
 class DeadlineReached:
     """An unpaid order's deadline has passed; names the deadline it was decided for."""
 
@@ -149,7 +149,7 @@ class DeadlineReached:
     expires_at_ms: int
 
 
-@dataclass(frozen=True, slots=True)
+@value_class(frozen=True, slots=True)
 class StockSettlementDue:
     """A balance covered more acknowledged entries than one step may settle: continue."""
 
@@ -158,7 +158,7 @@ class StockSettlementDue:
     sku: str
 
 
-@dataclass(frozen=True, slots=True)
+@value_class(frozen=True, slots=True)
 class ReservationSettlementDue:
     """A balance took acknowledged units of an order out of a stock: mark them settled."""
 

@@ -1,7 +1,8 @@
 """Identities and the one way to write several of them as one string."""
 
-from dataclasses import dataclass
 from zlib import crc32
+
+from reservation_worker.domain.values import value_class
 
 
 def join_key(*parts: str) -> str:
@@ -31,7 +32,7 @@ def shard_of(account: str, shards_total: int) -> int:
     return crc32(account.encode()) % shards_total
 
 
-@dataclass(frozen=True, slots=True, order=True)
+@value_class(frozen=True, slots=True, order=True)
 class StockId:
     """One sku in one warehouse of one account."""
 
@@ -45,7 +46,7 @@ class StockId:
         return join_key(self.account, self.warehouse_id, self.sku)
 
 
-@dataclass(frozen=True, slots=True, order=True)
+@value_class(frozen=True, slots=True, order=True)
 class ReservationId:
     """One order of one account; its reservation has the same id."""
 

@@ -6,7 +6,7 @@ that run inside Redis) is held against this module, fact by fact. Read it togeth
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from types import MappingProxyType
 from typing import assert_never
 
@@ -46,12 +46,13 @@ from reservation_worker.domain.reservation import (
 )
 from reservation_worker.domain.settlement import counted, settled_further
 from reservation_worker.domain.stock import Stock
+from reservation_worker.domain.values import value_class
 
 SETTLED_ENTRIES_MAX = 100
 """Acknowledged entries that one step settles at most; a balance that covers more continues."""
 
 
-@dataclass(frozen=True, slots=True)
+@value_class(frozen=True, slots=True)
 class Outcome:
     """What one fact did, and what it leaves to be done."""
 
@@ -68,7 +69,7 @@ REPEAT = Outcome(OutcomeKind.REPEAT)
 OUT_OF_BOUNDS = Outcome(OutcomeKind.OUT_OF_BOUNDS)
 
 
-@dataclass(frozen=True, slots=True)
+@value_class(frozen=True, slots=True)
 class Ledger:
     """All reservations and stocks, and the settlements that wait."""
 
@@ -279,7 +280,7 @@ def _stock_settlement_due(stock: Stock, settled_entries_max: int) -> Outcome:
 # ---- what all of them share
 
 
-@dataclass(frozen=True, slots=True)
+@value_class(frozen=True, slots=True)
 class _Stated:
     """What a change says of the fact that made it."""
 

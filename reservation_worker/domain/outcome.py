@@ -1,12 +1,12 @@
 """What one fact did: closed sets, matched exhaustively."""
 
-from dataclasses import dataclass
 from enum import StrEnum
 
 from reservation_worker.domain.facts import Cause
 from reservation_worker.domain.keys import StockId
 from reservation_worker.domain.reservation import Reservation, Status
 from reservation_worker.domain.stock import Stock
+from reservation_worker.domain.values import value_class
 
 
 class OutcomeKind(StrEnum):
@@ -49,7 +49,7 @@ class Conflict(StrEnum):
     ID_REUSED = "id_reused"
 
 
-@dataclass(frozen=True, slots=True)
+@value_class(frozen=True, slots=True)
 class Shortage:
     """A stock that could not give what was asked of it."""
 
@@ -59,7 +59,7 @@ class Shortage:
     """What could be sold, after the stock's limit; never below 0."""
 
 
-@dataclass(frozen=True, slots=True)
+@value_class(frozen=True, slots=True)
 class ReservationChanged:
     """What one fact did to one reservation; numbered by ``reservation.version`` from 1."""
 
@@ -76,7 +76,7 @@ class ReservationChanged:
     """The record that caused it (of a settlement: the balance's); None when time did."""
 
 
-@dataclass(frozen=True, slots=True)
+@value_class(frozen=True, slots=True)
 class AcknowledgedLine:
     """Units of one line that the ERP must still take out of its stock."""
 
@@ -86,7 +86,7 @@ class AcknowledgedLine:
     quantity: int
 
 
-@dataclass(frozen=True, slots=True)
+@value_class(frozen=True, slots=True)
 class UnitsAcknowledged:
     """What one invoice acknowledged, without the units that a count already covers."""
 
@@ -101,7 +101,7 @@ class UnitsAcknowledged:
     cause: Cause | None
 
 
-@dataclass(frozen=True, slots=True)
+@value_class(frozen=True, slots=True)
 class StockChanged:
     """A stock as it is after a step."""
 

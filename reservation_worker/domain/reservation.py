@@ -1,10 +1,10 @@
 """The hold that an order has on stock, line by line, unit by unit."""
 
-from dataclasses import dataclass
 from enum import StrEnum
 
 from reservation_worker.domain.facts import LineUnits
 from reservation_worker.domain.keys import ReservationId
+from reservation_worker.domain.values import value_class
 
 
 class Status(StrEnum):
@@ -20,7 +20,7 @@ class Status(StrEnum):
     DENIED = "Denied"
 
 
-@dataclass(frozen=True, slots=True)
+@value_class(frozen=True, slots=True)
 class Line:
     """One line of an order; every unit of ``quantity`` is in exactly one place."""
 
@@ -36,7 +36,7 @@ class Line:
     denied: int = 0
 
 
-@dataclass(frozen=True, slots=True)
+@value_class(frozen=True, slots=True)
 class AcknowledgedUnits:
     """Acknowledged, not yet settled units of one line with one invoice date."""
 
@@ -45,7 +45,7 @@ class AcknowledgedUnits:
     units: int
 
 
-@dataclass(frozen=True, slots=True)
+@value_class(frozen=True, slots=True)
 class Remembered:
     """An invoice or a cancellation that has been seen; no id: *the* whole one."""
 
@@ -53,7 +53,7 @@ class Remembered:
     digest: str
 
 
-@dataclass(frozen=True, slots=True)
+@value_class(frozen=True, slots=True)
 class KeptInvoice:
     """An invoice, or what is left of it, that waits for the order or for stock.
 
@@ -65,7 +65,7 @@ class KeptInvoice:
     lines: tuple[LineUnits, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@value_class(frozen=True, slots=True)
 class KeptCancellation:
     """A cancellation that waits for the order; no lines: every unit."""
 
@@ -76,7 +76,7 @@ class KeptCancellation:
 Kept = KeptInvoice | KeptCancellation
 
 
-@dataclass(frozen=True, slots=True)
+@value_class(frozen=True, slots=True)
 class Reservation:
     """All that is known of one order, early facts and seen ids included."""
 

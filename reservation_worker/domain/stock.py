@@ -1,12 +1,13 @@
 """The units of one sku in one warehouse, and the buckets they are in."""
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from reservation_worker.domain.facts import Cause
 from reservation_worker.domain.keys import StockId, join_key
+from reservation_worker.domain.values import value_class
 
 
-@dataclass(frozen=True, slots=True)
+@value_class(frozen=True, slots=True)
 class AcknowledgedEntry:
     """Acknowledged units of one order line with one invoice date, still counted in ``on_hand``."""
 
@@ -27,7 +28,7 @@ class AcknowledgedEntry:
         return (self.invoiced_at_ms, self.member)
 
 
-@dataclass(frozen=True, slots=True)
+@value_class(frozen=True, slots=True)
 class Stock:
     """Every unit of ``on_hand`` is in exactly one bucket; ``available`` is what is left."""
 

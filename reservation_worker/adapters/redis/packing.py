@@ -4,7 +4,6 @@ What Lua copies into its own arrays is False where it is absent: those must have
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import msgspec
@@ -23,6 +22,7 @@ from reservation_worker.domain.facts import (
     StockSettlementDue,
 )
 from reservation_worker.domain.keys import join_key
+from reservation_worker.domain.values import value_class
 
 _encode = msgspec.msgpack.Encoder().encode
 Row = tuple[object, ...]
@@ -30,7 +30,7 @@ Row = tuple[object, ...]
 NOTHING: tuple[()] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@value_class(frozen=True, slots=True)
 class PackedFacts:
     """Three streams of msgpack values, without heads: Lua knows how many values it wants."""
 
