@@ -1,19 +1,21 @@
 """The schedule, and the payment frontier that holds it back."""
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import assert_never
 
 import structlog
 
-from reservation_worker.contracts.records import rejection_of
+from reservation_worker.contracts.records import OutputRecord, rejection_of
 from reservation_worker.domain.facts import DeadlineReached, TimedFact
 from reservation_worker.domain.outcome import OutcomeKind
 from reservation_worker.ports import (
     Clock,
     DueWork,
     PaymentOffsets,
+    ShardEpoch,
+    StepCall,
     StepRefusal,
     StepRefused,
     StepReply,
@@ -60,7 +62,7 @@ class PaymentFrontier:
     """Every payment that was in its topic at the frontier is applied and published."""
 
     def __init__(
-        self, payments: PaymentOffsets, store: Store, clock: Clock, metrics: Metrics
+        self, payments: PaymentOffsets, store: Store[OutputRecord], clock: Clock, metrics: Metrics
     ) -> None:
         self._payments = payments
         self._store = store
@@ -132,7 +134,7 @@ class PaymentFrontier:
 class ScheduleParts:
     """What the schedule is built from."""
 
-    store: Store
+    store: Store[OutputRecord]
     frontier_ms: Callable[[], int | None]
     clock: Clock
     metrics: Metrics
@@ -158,25 +160,39 @@ class Schedule:
         self._parts = parts
         self._logger = structlog.get_logger()
 
-    def run(self, shard: int, epoch: int) -> Scheduled:
-        """State what is due in one shard, up to one step's worth.
+    def run(self, shards: Sequence[ShardEpoch]) -> Mapping[int, Scheduled]:
+        """State what is due in each shard, up to one step's worth.
 
         Raises:
             StoreUnavailable: what was stated stays in effect; the rest is still due.
         """
+        if not shards:
+            return {}
         frontier_ms = self._parts.frontier_ms()
         expired_up_to_ms = NOTHING_EXPIRES_MS
         if frontier_ms is not None:
             expired_up_to_ms = max(frontier_ms - self._config.grace_ms, NOTHING_EXPIRES_MS)
         facts_max = self._config.facts_per_step_max
-        due = self._parts.store.due(shard, epoch, expired_up_to_ms, facts_max)
-        if isinstance(due, StepRefused):
-            return Scheduled(stepped=False, more=False, refusal=due.reason)
-        facts = _shared_out(due, facts_max)
-        if not facts:
-            return Scheduled(stepped=False, more=False, refusal=None)
-        self._parts.waypoint(Waypoint.SCHEDULE_DUE_READ)
-        reply = self._parts.store.step(shard, epoch, facts)
+        scheduled: dict[int, Scheduled] = {}
+        calls: list[tuple[StepCall, tuple[TimedFact, ...]]] = []
+        looks = self._parts.store.due(shards, expired_up_to_ms, facts_max)
+        for one, due in zip(shards, looks, strict=True):
+            refusal = due.reason if isinstance(due, StepRefused) else None
+            facts = () if isinstance(due, StepRefused) else _shared_out(due, facts_max)
+            if facts:
+                calls.append((StepCall(one.shard, one.epoch, facts), facts))
+            else:
+                scheduled[one.shard] = Scheduled(stepped=False, more=False, refusal=refusal)
+        if calls:
+            self._parts.waypoint(Waypoint.SCHEDULE_DUE_READ)
+            steps = self._parts.store.begin_steps([call for call, _facts in calls])
+            for (call, facts), reply in zip(calls, steps.replies(), strict=True):
+                scheduled[call.shard] = self._stated(call.shard, facts, reply)
+        return scheduled
+
+    def _stated(
+        self, shard: int, facts: tuple[TimedFact, ...], reply: StepReply | StepRefused
+    ) -> Scheduled:
         match reply:
             case StepRefused():
                 return Scheduled(stepped=False, more=False, refusal=reply.reason)

@@ -14,10 +14,21 @@ from typing import Generic, Protocol, TypeVar
 
 from reservation_worker.domain.facts import DeadlineReached, Fact, Settlement
 from reservation_worker.domain.keys import ReservationId, StockId
-from reservation_worker.domain.outcome import OutcomeKind, PublishedEvent
+from reservation_worker.domain.outcome import OutcomeKind, Remark
 from reservation_worker.domain.reservation import Reservation
 from reservation_worker.domain.stock import Stock
 from reservation_worker.domain.values import value_class
+
+Partition = tuple[str, int]
+"""A topic and the number of one of its partitions."""
+Read_co = TypeVar("Read_co", covariant=True)
+"""A record as it was read."""
+Dead_contra = TypeVar("Dead_contra", contravariant=True)
+"""A record for the dead letter topic."""
+Written_co = TypeVar("Written_co", covariant=True)
+"""A record for an output topic, as it is given."""
+Written_contra = TypeVar("Written_contra", contravariant=True)
+"""The same, as it is taken."""
 
 
 class Unavailable(Exception):
@@ -82,6 +93,32 @@ class StepRefused:
 
 
 @value_class(frozen=True, slots=True)
+class StepCall:
+    """Facts of one shard that are to become a step."""
+
+    shard: int
+    epoch: int
+    facts: Sequence[Fact]
+
+
+@value_class(frozen=True, slots=True)
+class ShardEpoch:
+    """A shard, named by who acts in an epoch."""
+
+    shard: int
+    epoch: int
+
+
+@value_class(frozen=True, slots=True)
+class ShardStep:
+    """A step of a shard, named by who acts in an epoch."""
+
+    shard: int
+    epoch: int
+    step: int
+
+
+@value_class(frozen=True, slots=True)
 class ShardState:
     """What a shard's ``meta`` says, and which server said it."""
 
@@ -98,11 +135,14 @@ class ShardState:
 
 
 @value_class(frozen=True, slots=True)
-class OutboxEntry:
-    """What one step must publish; the events' indexes in it count from 0."""
+class OutboxEntry(Generic[Written_co]):
+    """What one step must publish."""
 
     step: int
-    events: tuple[PublishedEvent, ...]
+    records: tuple[Written_co, ...]
+    """In order; the same ones whenever the entry is read."""
+    remarks: tuple[Remark, ...]
+    """What of its changes is to be counted once they are published."""
 
 
 @value_class(frozen=True, slots=True)
@@ -113,7 +153,19 @@ class DueWork:
     settlements: tuple[Settlement, ...]
 
 
-class Store(Protocol):
+class StepsUnderWay(Protocol):
+    """Steps that were sent, and whose replies nobody has taken yet."""
+
+    def replies(self) -> tuple[StepReply | StepRefused, ...]:
+        """Wait for all of them; one reply for each call, in the order of the calls.
+
+        Raises:
+            StoreUnavailable: any of them may have been run; to send them again is harmless.
+        """
+        ...
+
+
+class Store(Protocol[Written_co]):
     """State and outbox of every shard. Each method may raise `StoreUnavailable`."""
 
     def inspect(self, shard: int) -> ShardState:
@@ -128,20 +180,24 @@ class Store(Protocol):
         """
         ...
 
-    def read_outbox(
-        self, shard: int, epoch: int, after_step: int, entries_max: int
-    ) -> tuple[OutboxEntry, ...] | StepRefused:
-        """Return the next entries behind a step, in order, without gaps."""
+    def begin_steps(self, calls: Sequence[StepCall]) -> StepsUnderWay:
+        """Send steps of different shards, and come back before they are answered."""
         ...
 
-    def mark_published(self, shard: int, epoch: int, step: int) -> StepRefused | None:
-        """Record that the outbox is published up to a step, and trim it."""
+    def read_outbox(
+        self, after: Sequence[ShardStep], entries_max: int
+    ) -> tuple[tuple[OutboxEntry[Written_co], ...] | StepRefused, ...]:
+        """Return each shard's next entries behind a step, in order, without gaps."""
+        ...
+
+    def mark_published(self, steps: Sequence[ShardStep]) -> tuple[StepRefused | None, ...]:
+        """Record that each shard's outbox is published up to a step, and trim it."""
         ...
 
     def due(
-        self, shard: int, epoch: int, expired_up_to_ms: int, facts_max: int
-    ) -> DueWork | StepRefused:
-        """Return deadlines at or before an instant, and settlements that wait."""
+        self, shards: Sequence[ShardEpoch], expired_up_to_ms: int, facts_max: int
+    ) -> tuple[DueWork | StepRefused, ...]:
+        """Return each shard's deadlines at or before an instant, and settlements that wait."""
         ...
 
     def latest_steps(self, shards: Sequence[int]) -> tuple[int, ...]:
@@ -178,16 +234,6 @@ class Clock(Protocol):
     def monotonic_ms(self) -> int:
         """Return milliseconds since some moment; never goes backwards."""
         ...
-
-
-Partition = tuple[str, int]
-"""A topic and the number of one of its partitions."""
-Read_co = TypeVar("Read_co", covariant=True)
-"""A record as it was read."""
-Dead_contra = TypeVar("Dead_contra", contravariant=True)
-"""A record for the dead letter topic."""
-Written_contra = TypeVar("Written_contra", contravariant=True)
-"""A record for an output topic."""
 
 
 @value_class(frozen=True, slots=True)

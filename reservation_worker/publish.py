@@ -1,12 +1,10 @@
 """Outbox entries to output records, in order, in one transaction."""
 
-from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
-from reservation_worker.contracts.encode import encode_step
-from reservation_worker.contracts.records import OutputRecord
-from reservation_worker.domain.outcome import PublishedEvent, ReservationChanged
+from reservation_worker.contracts.records import OutputRecord, OutputTopic
+from reservation_worker.domain.outcome import Remark
 from reservation_worker.ports import (
     BrokerUnavailable,
     CommitFateUnknown,
@@ -14,6 +12,7 @@ from reservation_worker.ports import (
     OutboxEntry,
     OwnershipLost,
     Position,
+    ShardStep,
     StepRefusal,
     StepRefused,
     Store,
@@ -38,7 +37,7 @@ class PublishConfig:
 class PublishParts:
     """What a publisher is built from; it alone uses ``transactions`` while it publishes."""
 
-    store: Store
+    store: Store[OutputRecord]
     transactions: Transactions[OutputRecord]
     metrics: Metrics
     waypoint: Callable[[Waypoint], None] = lambda _waypoint: None
@@ -61,7 +60,7 @@ class _Load:
     """What one transaction will carry."""
 
     records: list[OutputRecord] = field(default_factory=list)
-    events: list[PublishedEvent] = field(default_factory=list)
+    remarks: list[Remark] = field(default_factory=list)
     positions: dict[int, Position] = field(default_factory=dict)
     bytes_total: int = 0
 
@@ -91,13 +90,13 @@ class Publisher:
         broken: dict[int, str] = {}
         self._tell_store(owned, refused)
         load = _Load()
-        for shard in self._waiting(owned, refused):
-            if shard in refused or self._is_full(load):
-                continue
+        waiting = [shard for shard in self._waiting(owned, refused) if shard not in refused]
+        outboxes = self._parts.store.read_outbox(
+            [ShardStep(shard, owned[shard].minted, owned[shard].step) for shard in waiting],
+            self._config.entries_per_shard_max,
+        )
+        for shard, entries in zip(waiting, outboxes, strict=True):
             position = owned[shard]
-            entries = self._parts.store.read_outbox(
-                shard, position.minted, position.step, self._config.entries_per_shard_max
-            )
             if isinstance(entries, StepRefused):
                 refused[shard] = entries.reason
             elif _has_gap(position.step, entries):
@@ -129,14 +128,18 @@ class Publisher:
         self._unmarked.clear()
 
     def _tell_store(self, owned: Mapping[int, Position], refused: dict[int, StepRefusal]) -> None:
-        for shard, position in list(self._unmarked.items()):
-            if shard in owned and owned[shard].minted == position.minted:
-                self._parts.waypoint(Waypoint.PUBLISH_BEFORE_TRIM)
-                reply = self._parts.store.mark_published(shard, position.minted, position.step)
-                self._parts.waypoint(Waypoint.PUBLISH_AFTER_TRIM)
+        marks = [
+            ShardStep(shard, position.minted, position.step)
+            for shard, position in self._unmarked.items()
+            if shard in owned and owned[shard].minted == position.minted
+        ]
+        if marks:
+            self._parts.waypoint(Waypoint.PUBLISH_BEFORE_TRIM)
+            for mark, reply in zip(marks, self._parts.store.mark_published(marks), strict=True):
                 if reply is not None:
-                    refused[shard] = reply.reason
-            del self._unmarked[shard]
+                    refused[mark.shard] = reply.reason
+            self._parts.waypoint(Waypoint.PUBLISH_AFTER_TRIM)
+        self._unmarked.clear()
 
     def _waiting(self, owned: Mapping[int, Position], refused: dict[int, StepRefusal]) -> list[int]:
         """Return the shards with something to publish, beginning with another one each time."""
@@ -163,15 +166,18 @@ class Publisher:
         )
 
     def _add(
-        self, load: _Load, shard: int, position: Position, entries: tuple[OutboxEntry, ...]
+        self,
+        load: _Load,
+        shard: int,
+        position: Position,
+        entries: tuple[OutboxEntry[OutputRecord], ...],
     ) -> None:
         for entry in entries:
             if self._is_full(load):
                 return
-            records = encode_step(shard, entry.step, entry.events)
-            load.records += records
-            load.events += entry.events
-            load.bytes_total += sum(len(record.value) for record in records)
+            load.records += entry.records
+            load.remarks += entry.remarks
+            load.bytes_total += sum([len(record.value) for record in entry.records])
             load.positions[shard] = replace(position, served=position.minted, step=entry.step)
 
     def _commit(self, load: _Load, membership: Membership) -> None:
@@ -187,13 +193,12 @@ class Publisher:
             raise
         results.labels(result=TransactionResult.COMMITTED).inc()
         self._parts.waypoint(Waypoint.PUBLISH_AFTER_COMMIT)
-        topics = Counter(record.topic for record in load.records)
-        for topic, events_total in topics.items():
-            self._parts.metrics.events_published.labels(topic=topic).inc(events_total)
-        for event in load.events:
-            if isinstance(event, ReservationChanged):
-                self._parts.metrics.count_published(event)
+        topics = [record.topic for record in load.records]
+        for topic in OutputTopic:
+            self._parts.metrics.events_published.labels(topic=topic).inc(topics.count(topic))
+        for remark in load.remarks:
+            self._parts.metrics.count_published(remark)
 
 
-def _has_gap(published_step: int, entries: tuple[OutboxEntry, ...]) -> bool:
+def _has_gap(published_step: int, entries: tuple[OutboxEntry[OutputRecord], ...]) -> bool:
     return any(entry.step != step for step, entry in enumerate(entries, start=published_step + 1))

@@ -13,6 +13,7 @@ from reservation_worker.ports import (
     Position,
     ShardGroup,
     ShardState,
+    ShardStep,
     Store,
     Transactions,
     Waypoint,
@@ -24,7 +25,7 @@ from reservation_worker.telemetry.log_events import SHARD_TAKEN_OVER
 class RecoveryParts:
     """What taking over needs; all of it belongs to the owner's loop."""
 
-    store: Store
+    store: Store[OutputRecord]
     group: ShardGroup
     transactions: Transactions[OutputRecord]
     outputs: Outputs
@@ -88,7 +89,7 @@ class Recovery:
                 shard, state, position.minted
             ):
                 parts.waypoint(Waypoint.TAKEOVER_CLAIMED)
-                parts.store.mark_published(shard, position.minted, position.step)
+                parts.store.mark_published([ShardStep(shard, position.minted, position.step)])
                 owned[shard] = position
                 self._logger.info(
                     SHARD_TAKEN_OVER, shard=shard, epoch=position.minted, step=state.step

@@ -19,6 +19,7 @@ from reservation_worker.apply.configuration import ApplyConfig
 from reservation_worker.apply.queues import ShardQueues
 from reservation_worker.contracts.records import (
     DeadLetter,
+    OutputRecord,
     Record,
     Rejection,
     record_bytes,
@@ -26,6 +27,7 @@ from reservation_worker.contracts.records import (
 )
 from reservation_worker.domain.facts import InputFact
 from reservation_worker.domain.keys import shard_of
+from reservation_worker.domain.values import value_class
 from reservation_worker.ports import (
     BrokerUnavailable,
     Clock,
@@ -33,9 +35,11 @@ from reservation_worker.ports import (
     InputLog,
     OwnershipLost,
     Polled,
+    StepCall,
     StepRefusal,
     StepRefused,
     StepReply,
+    StepsUnderWay,
     Store,
     StoreUnavailable,
     Waypoint,
@@ -66,7 +70,7 @@ class ApplyParts:
     """What an apply loop is built from; it alone uses ``log``."""
 
     log: InputLog[Record, DeadLetter]
-    store: Store
+    store: Store[OutputRecord]
     decode: Callable[[Record], InputFact | Rejection]
     dead_letter: Callable[[Record, Rejection, int], DeadLetter]
     """Given the time of failure in milliseconds since the epoch as well."""
@@ -88,6 +92,14 @@ class ApplyStatus:
     uncommitted_records: int
 
 
+@value_class(frozen=True, slots=True)
+class _SentStep:
+    """A step that was sent, and where its facts came from."""
+
+    call: StepCall
+    waiting: tuple[WaitingFact, ...]
+
+
 class ApplyLoop:
     """Reads facts, applies them step by step, commits what is published."""
 
@@ -99,10 +111,13 @@ class ApplyLoop:
         self._now_ms = parts.clock.monotonic_ms
         self._logger = structlog.get_logger()
         self._queues = ShardQueues(config.facts_per_step_max, config.lines_per_step_max)
+        self._under_way: tuple[list[_SentStep], StepsUnderWay] | None = None
         self._in_flight = InFlight()
         self._published = Published()
         self._ends: dict[tuple[str, int], int] = {}
         """Per held partition the offset behind what was read last."""
+        self._heard_shards: set[int] = set()
+        """Whose replies have told what is published since it was last asked for."""
         self._epochs: dict[int, int] = {}
         self._retry_shard_at_ms: dict[int, int] = {}
         self._refusals: dict[int, StepRefusal] = {}
@@ -131,19 +146,22 @@ class ApplyLoop:
         self._log.close()
 
     def turn(self) -> None:
-        """Poll, apply and commit once.
+        """Poll and decode while the steps of the turn before are run; then send the next ones.
 
         Raises:
             FatallyBroken: the client can only be given up.
         """
-        polled = self._log.poll(self._poll_timeout_ms(), self._config.records_per_poll_max)
+        polled = self._log.poll(self._poll_timeout_ms(), self._records_wanted())
         self._parts.waypoint(Waypoint.APPLY_POLLED)
+        if not self._must_seek:
+            self._take(polled)
+        self._finish_steps()
         if self._must_seek:
             self._start_over()
         else:
-            self._take(polled)
-            self._send_steps()
             self._commit_if_due()
+        if not self._must_seek:
+            self._begin_steps()
         self._pace()
         self.status = self._look()
 
@@ -156,11 +174,16 @@ class ApplyLoop:
         )
 
     def _poll_timeout_ms(self) -> int:
-        if any(self._may_send(shard) for shard in self._queues.shards()):
+        if self._under_way or any(self._may_send(shard) for shard in self._queues.shards()):
             return 0
         if self._in_flight or self._must_seek:
             return self._config.busy_poll_timeout_ms
         return self._config.idle_poll_timeout_ms
+
+    def _records_wanted(self) -> int:
+        """Read on while facts wait for their steps, but not without end."""
+        records_max = self._config.records_per_poll_max
+        return max(1, min(records_max, 2 * records_max - self._queues.facts_total))
 
     def _take(self, polled: Polled[Record]) -> None:
         if polled.revoked:
@@ -192,44 +215,55 @@ class ApplyLoop:
         now_ms = self._now_ms()
         return now_ms >= self._retry_store_at_ms and now_ms >= self._retry_shard_at_ms.get(shard, 0)
 
-    def _send_steps(self) -> None:
-        # Each round takes at least one fact of each shard, or sets the shard aside: it ends.
-        while shards := [shard for shard in self._queues.shards() if self._may_send(shard)]:
-            for shard in shards:
-                if not self._send_step(shard):
-                    return
-
-    def _send_step(self, shard: int) -> bool:
-        """Send one step; False where what was queued is gone or nothing can be sent now."""
-        waiting = self._queues.next_step(shard)
+    def _begin_steps(self) -> None:
+        """Send one step of each shard that has facts waiting; they stay queued until it is run."""
+        sent: list[_SentStep] = []
         try:
-            epoch = self._epochs.get(shard) or self._learn_epoch(shard)
-            if not epoch:
-                self._retry_shard_at_ms[shard] = self._now_ms() + self._config.retry_interval_ms
-                return not self._must_seek
-            with self._parts.metrics.script_duration.time():
-                reply = self._parts.store.step(shard, epoch, [one.fact for one in waiting])
+            for shard in [one for one in self._queues.shards() if self._may_send(one)]:
+                epoch = self._epochs.get(shard) or self._learn_epoch(shard)
+                if self._must_seek:
+                    return
+                if not epoch:
+                    self._retry_shard_at_ms[shard] = self._now_ms() + self._config.retry_interval_ms
+                    continue
+                waiting = self._queues.next_step(shard)
+                call = StepCall(shard, epoch, [one.fact for one in waiting])
+                sent.append(_SentStep(call, waiting))
         except StoreUnavailable:
             self._store_failed()
-            return False
-        self._store_answered()
-        match reply:
-            case StepReply():
-                self._parts.metrics.script_calls.labels(result=ScriptResult.APPLIED).inc()
-                self._applied(shard, epoch, waiting, reply)
-                return True
-            case StepRefused():
-                self._refused(shard, epoch, reply)
-                return not self._must_seek
-            case _:
-                assert_never(reply)
+            return
+        if sent:
+            steps = self._parts.store.begin_steps([one.call for one in sent])
+            self._under_way = (sent, steps)
 
-    def _applied(
-        self, shard: int, epoch: int, waiting: tuple[WaitingFact, ...], reply: StepReply
-    ) -> None:
-        assert 0 < len(reply.outcomes) <= len(waiting)
+    def _finish_steps(self) -> None:
+        """Take the replies to what was sent in the turn before."""
+        if self._under_way is None:
+            return
+        sent, steps = self._under_way
+        self._under_way = None
+        try:
+            with self._parts.metrics.script_duration.time():
+                replies = steps.replies()
+        except StoreUnavailable:
+            self._store_failed()
+            return
+        self._store_answered()
+        for one, reply in zip(sent, replies, strict=True):
+            match reply:
+                case StepReply():
+                    self._parts.metrics.script_calls.labels(result=ScriptResult.APPLIED).inc()
+                    self._applied(one, reply)
+                case StepRefused():
+                    self._refused(one.call.shard, one.call.epoch, reply)
+                case _:
+                    assert_never(reply)
+
+    def _applied(self, sent: _SentStep, reply: StepReply) -> None:
+        shard, epoch = sent.call.shard, sent.call.epoch
+        assert 0 < len(reply.outcomes) <= len(sent.waiting)
         counts: Counter[tuple[FactLabel, OutcomeLabel]] = Counter()
-        for one, outcome in zip(waiting, reply.outcomes, strict=False):
+        for one, outcome in zip(sent.waiting, reply.outcomes, strict=False):
             one.batch.waiting_facts -= 1
             one.batch.touch(shard, epoch, reply.step)
             rejection = rejection_of(outcome)
@@ -242,6 +276,7 @@ class ApplyLoop:
         self._refusals.pop(shard, None)
         self._queues.remove(shard, len(reply.outcomes))
         self._published.learn(shard, epoch, reply.published)
+        self._heard_shards.add(shard)
         self._parts.waypoint(Waypoint.APPLY_STEPPED)
         if reply.step > reply.published:
             self._parts.wake_publisher()
@@ -298,7 +333,10 @@ class ApplyLoop:
             self._commit(committable)
 
     def _learn_published(self) -> None:
-        for shard in sorted(self._in_flight.unpublished_shards(self._published)):
+        unpublished = self._in_flight.unpublished_shards(self._published)
+        silent = sorted(unpublished - self._heard_shards)
+        self._heard_shards.clear()
+        for shard in silent:
             try:
                 state = self._parts.store.inspect(shard)
             except StoreUnavailable:

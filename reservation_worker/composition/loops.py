@@ -15,7 +15,7 @@ from reservation_worker.apply import ApplyConfig, ApplyLoop, ApplyParts
 from reservation_worker.composition.clients import build_store
 from reservation_worker.composition.inputs import build_dead_letter, build_decoder
 from reservation_worker.composition.topics import input_topics, output_topics
-from reservation_worker.contracts.records import DeadLetter, Record
+from reservation_worker.contracts.records import DeadLetter, OutputRecord, Record
 from reservation_worker.deadlines import DeadlinesConfig, PaymentFrontier, Schedule, ScheduleParts
 from reservation_worker.ports import Clock, InputLog, Store, Waypoint
 from reservation_worker.publish import PublishConfig, Publisher, PublishParts
@@ -29,7 +29,7 @@ from reservation_worker.worker import (
 )
 
 
-def _same_store(store: Store) -> Store:
+def _same_store(store: Store[OutputRecord]) -> Store[OutputRecord]:
     return store
 
 
@@ -41,7 +41,7 @@ def _same_log(log: InputLog[Record, DeadLetter]) -> InputLog[Record, DeadLetter]
 class Surroundings:
     """What is put around the parts from outside; by default nothing is."""
 
-    store: Callable[[Store], Store] = _same_store
+    store: Callable[[Store[OutputRecord]], Store[OutputRecord]] = _same_store
     input_log: Callable[[InputLog[Record, DeadLetter]], InputLog[Record, DeadLetter]] = _same_log
     waypoint: Callable[[Waypoint], None] = lambda _waypoint: None
 
@@ -147,7 +147,6 @@ def build_owner(
             poll_interval_ms=publish.poll_interval_ms,
             retry_interval_ms=publish.retry_interval_ms,
             retry_held_interval_ms=publish.retry_held_interval_ms,
-            scans_per_turn_max=publish.scans_per_turn_max,
             fenced_in_a_row_max=publish.fenced_in_a_row_max,
         ),
         settings.expiry.scan_interval_ms,

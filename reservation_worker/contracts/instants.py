@@ -43,15 +43,24 @@ def parse_date(text: str) -> date:
     return date.fromisoformat(text)
 
 
+@lru_cache(maxsize=65_536)
 def instant_text(instant_ms: int) -> str:
-    """Write an instant of the years 1 to 9999: always ``Z``, milliseconds only if there are any."""
+    """Write an instant of the years 1 to 9999: always ``Z``, milliseconds only if there are any.
+
+    Remembered, because each change of an order repeats the instants of those before it.
+    """
     second, millisecond = divmod(instant_ms, 1000)
     if millisecond:
         return f"{_second_text(second)}.{millisecond:03d}Z"
     return _second_text(second) + "Z"
 
 
-@lru_cache(maxsize=8192)
+@lru_cache(maxsize=8_192)
 def _second_text(second: int) -> str:
-    """Remembered, because the events of a batch share their seconds."""
+    """Remembered, because the facts of a batch share their seconds."""
     return (_EPOCH + timedelta(seconds=second)).replace(tzinfo=None).isoformat()
+
+
+def optional_instant_text(instant_ms: int | None) -> str | None:
+    """Write an instant that may be absent."""
+    return None if instant_ms is None else instant_text(instant_ms)

@@ -8,7 +8,7 @@ from threading import Event
 from reservation_worker.adapters.redis.configuration import StoreConfig
 from reservation_worker.adapters.redis.scripts import Script, load_scripts
 from reservation_worker.adapters.redis.store import Client, RedisStore
-from reservation_worker.contracts.records import DeadLetter, Record
+from reservation_worker.contracts.records import DeadLetter, OutputRecord, Record
 from reservation_worker.ports import (
     Clock,
     DueWork,
@@ -17,6 +17,8 @@ from reservation_worker.ports import (
     OutboxEntry,
     Partition,
     Polled,
+    ShardEpoch,
+    ShardStep,
     StepRefused,
     Store,
 )
@@ -77,7 +79,7 @@ HOLD_MS = 400
 
 def sabotaged_store(
     sabotage: Sabotage, client: Client, config: StoreConfig, clock: Clock, grace_ms: int
-) -> Store:
+) -> Store[OutputRecord]:
     """Return a store that behaves as the sabotage wants."""
     if sabotage is Sabotage.OUTBOX_OUT_OF_ORDER:
         return OutOfOrderStore(client, config)
@@ -108,18 +110,23 @@ class OutOfOrderStore(RedisStore):
     """Gives neighboring steps of the outbox in each other's place."""
 
     def read_outbox(
-        self, shard: int, epoch: int, after_step: int, entries_max: int
-    ) -> tuple[OutboxEntry, ...] | StepRefused:
+        self, after: Sequence[ShardStep], entries_max: int
+    ) -> tuple[tuple[OutboxEntry[OutputRecord], ...] | StepRefused, ...]:
         """Return the next entries, the events of every two exchanged."""
-        entries = super().read_outbox(shard, epoch, after_step, entries_max)
-        if isinstance(entries, StepRefused):
-            return entries
-        events = [entry.events for entry in entries]
-        for first in range(0, len(events) - 1, 2):
-            events[first], events[first + 1] = events[first + 1], events[first]
-        return tuple(
-            OutboxEntry(entry.step, one) for entry, one in zip(entries, events, strict=True)
-        )
+        return tuple(_exchanged(one) for one in super().read_outbox(after, entries_max))
+
+
+def _exchanged(
+    entries: tuple[OutboxEntry[OutputRecord], ...] | StepRefused,
+) -> tuple[OutboxEntry[OutputRecord], ...] | StepRefused:
+    if isinstance(entries, StepRefused):
+        return entries
+    exchanged = list(entries)
+    for first in range(0, len(entries) - 1, 2):
+        one, other = entries[first], entries[first + 1]
+        exchanged[first] = OutboxEntry(one.step, other.records, other.remarks)
+        exchanged[first + 1] = OutboxEntry(other.step, one.records, one.remarks)
+    return tuple(exchanged)
 
 
 class ClockedStore(RedisStore):
@@ -131,10 +138,10 @@ class ClockedStore(RedisStore):
         self._grace_ms = grace_ms
 
     def due(
-        self, shard: int, epoch: int, _expired_up_to_ms: int, facts_max: int
-    ) -> DueWork | StepRefused:
+        self, shards: Sequence[ShardEpoch], _expired_up_to_ms: int, facts_max: int
+    ) -> tuple[DueWork | StepRefused, ...]:
         """Return what is due by the clock."""
-        return super().due(shard, epoch, self._clock.now_ms() - self._grace_ms, facts_max)
+        return super().due(shards, self._clock.now_ms() - self._grace_ms, facts_max)
 
 
 class EarlyCommittingLog:

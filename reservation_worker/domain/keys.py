@@ -1,5 +1,6 @@
 """Identities and the one way to write several of them as one string."""
 
+from functools import lru_cache
 from zlib import crc32
 
 from reservation_worker.domain.values import value_class
@@ -22,6 +23,13 @@ def split_key(key: str) -> tuple[str, ...]:
     if "%" not in key:
         return tuple(parts)
     return tuple([part.replace("%2F", "/").replace("%25", "%") for part in parts])
+
+
+@lru_cache(maxsize=16_384)
+def split_pair(key: str) -> tuple[str, str]:
+    """Give back the parts of a key of two; remembered, because stocks come again and again."""
+    first, second = key.split("/") if "%" not in key else split_key(key)
+    return first, second
 
 
 def shard_of(account: str, shards_total: int) -> int:

@@ -77,6 +77,33 @@ class ReservationChanged:
 
 
 @value_class(frozen=True, slots=True)
+class Remark:
+    """What of a change a shop counts; most changes have nothing of it."""
+
+    reason: Reason
+    previous_status: Status | None
+    is_short: bool
+    """A stock could not give what was asked of it."""
+    conflicts: tuple[Conflict, ...]
+    refund_needed: bool
+
+
+def remark_on(change: ReservationChanged) -> Remark | None:
+    """Return what there is to count; None if there is nothing."""
+    refund_needed = change.reservation.refund_needed
+    is_expiry = change.reason is Reason.DEADLINE_REACHED
+    if not (change.shortages or change.conflicts or refund_needed or is_expiry):
+        return None
+    return Remark(
+        change.reason,
+        change.previous_status,
+        bool(change.shortages),
+        change.conflicts,
+        refund_needed,
+    )
+
+
+@value_class(frozen=True, slots=True)
 class AcknowledgedLine:
     """Units of one line that the ERP must still take out of its stock."""
 

@@ -103,23 +103,26 @@ class Reservation:
         """The first status whose condition holds."""
         if self.completed_at_ms is None:
             return Status.AWAITING
-        if any(line.held for line in self.lines):
-            return Status.AUTHORIZED if self.paid_at_ms is None else Status.CONFIRMED
-        if any(line.acknowledged for line in self.lines):
+        acknowledged = settled = expired = False
+        all_canceled = True
+        for line in self.lines:
+            if line.held:
+                return Status.AUTHORIZED if self.paid_at_ms is None else Status.CONFIRMED
+            acknowledged = acknowledged or line.acknowledged > 0
+            settled = settled or line.settled > 0
+            expired = expired or line.expired > 0
+            all_canceled = all_canceled and line.canceled == line.quantity
+        if acknowledged:
             return Status.ACKNOWLEDGED
-        if any(line.settled for line in self.lines):
+        if settled:
             return Status.SETTLED
-        if all(line.canceled == line.quantity for line in self.lines):
+        if all_canceled:
             return Status.CANCELED
-        if any(line.expired for line in self.lines):
-            return Status.EXPIRED
-        return Status.DENIED
+        return Status.EXPIRED if expired else Status.DENIED
 
     @property
     def refund_needed(self) -> bool:
         """True exactly when the order is known and paid and has got nothing for it."""
-        return (
-            self.completed_at_ms is not None
-            and self.paid_at_ms is not None
-            and not any(line.held or line.acknowledged or line.settled for line in self.lines)
-        )
+        if self.completed_at_ms is None or self.paid_at_ms is None:
+            return False
+        return all(not (line.held or line.acknowledged or line.settled) for line in self.lines)

@@ -94,13 +94,6 @@ def _sizes(settings: Settings) -> Iterator[str]:
             f"redis.event_bytes_max ({redis.event_bytes_max}) must not exceed "
             f"redis.step_bytes_max ({redis.step_bytes_max}): a step holds its largest event"
         )
-    if redis.step_bytes_max + redis.event_bytes_max > redis.outbox_read_bytes_max:
-        yield (
-            f"redis.step_bytes_max + redis.event_bytes_max "
-            f"({redis.step_bytes_max + redis.event_bytes_max}) must not exceed "
-            f"redis.outbox_read_bytes_max ({redis.outbox_read_bytes_max}): "
-            "a step is read in one call"
-        )
     if redis.step_bytes_max > publish.bytes_per_transaction_max:
         yield (
             f"redis.step_bytes_max ({redis.step_bytes_max}) must not exceed "

@@ -82,8 +82,8 @@ class RedisSettings(Section):
     """How often a call is tried before the worker pauses."""
     outbox_steps_max: Count = 10_000
     """A shard refuses steps while so many wait to be published."""
-    outbox_read_bytes_max: Bytes = 16_000_000
-    """Bytes of steps waiting to be published that one call reads, one step at least."""
+    outbox_read_bytes_max: Bytes = 2_000_000
+    """Bytes of steps that are read at once to be published, one step of each shard at least."""
     step_bytes_max: Bytes = 4_000_000
     """Bytes that one step publishes, one event more at most."""
     event_bytes_max: Bytes = 900_000
@@ -185,8 +185,6 @@ class PublishSettings(Section):
     """Wait after an outage before the next attempt."""
     retry_held_interval_ms: Milliseconds = 10_000
     """Wait before a shard that stopped is verified again."""
-    scans_per_turn_max: Annotated[int, Field(ge=1, le=1_000)] = 4
-    """Shards looked through for passed deadlines between two attempts to publish."""
     fenced_in_a_row_max: Annotated[int, Field(ge=1, le=100)] = 5
     """So many fenced producers without one success mean: the worker slot is used twice."""
 

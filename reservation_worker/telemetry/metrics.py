@@ -13,7 +13,7 @@ from prometheus_client import (
     disable_created_metrics,
 )
 
-from reservation_worker.domain.outcome import Conflict, Reason, ReservationChanged
+from reservation_worker.domain.outcome import Conflict, Reason, Remark
 from reservation_worker.telemetry.labels import (
     DEAD_LETTER_CODES,
     GONE,
@@ -167,21 +167,20 @@ class Metrics:
         )
         self.build = Info("reservation_build", "What is running.", registry=self.registry)
 
-    def count_published(self, event: ReservationChanged) -> None:
+    def count_published(self, remark: Remark) -> None:
         """Count what one committed change of a reservation means to the shop."""
-        reservation = event.reservation
-        if event.shortages and event.reason in REFUSABLE:
-            self.refusals.labels(reason=event.reason).inc()
-        for conflict in event.conflicts:
+        if remark.is_short and remark.reason in REFUSABLE:
+            self.refusals.labels(reason=remark.reason).inc()
+        for conflict in remark.conflicts:
             self.conflicts.labels(kind=conflict).inc()
-        if event.reason is Reason.DEADLINE_REACHED:
+        if remark.reason is Reason.DEADLINE_REACHED:
             self.expired.inc()
-        if not reservation.refund_needed:
+        if not remark.refund_needed:
             return
         paid_before = (
-            event.reason is not Reason.PAYMENT_APPROVED or Conflict.PAID_TWICE in event.conflicts
+            remark.reason is not Reason.PAYMENT_APPROVED or Conflict.PAID_TWICE in remark.conflicts
         )
-        if not (paid_before and event.previous_status in GONE):
+        if not (paid_before and remark.previous_status in GONE):
             self.refunds_needed.inc()
 
     def forget_partition(self, topic: str, partition: int) -> None:

@@ -46,7 +46,5 @@ class OwnerConfig:
     """Wait after an outage before the next attempt to take over or to publish."""
     retry_held_interval_ms: int = 10_000
     """Wait before a shard that stopped is verified again."""
-    scans_per_turn_max: int = 4
-    """Due indexes looked at between two attempts to publish."""
     fenced_in_a_row_max: int = 5
     """So many fenced producers without one success mean: the worker slot is used twice."""

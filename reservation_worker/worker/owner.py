@@ -15,6 +15,7 @@ from reservation_worker.ports import (
     OwnedShards,
     OwnershipLost,
     Position,
+    ShardEpoch,
     ShardGroup,
     StepRefusal,
     StoreUnavailable,
@@ -201,11 +202,12 @@ class OwnerLoop:
         more = False
         refused: dict[int, StepRefusal] = {}
         now_ms = self._now_ms()
-        due = [shard for shard in self._owned if now_ms >= self._scan_at_ms.get(shard, 0)]
-        due.sort(key=lambda shard: self._scan_at_ms.get(shard, 0))
-        for shard in due[: self._config.scans_per_turn_max]:
-            position = self._owned[shard]
-            scheduled = self._parts.schedule.run(shard, position.minted)
+        due = [
+            ShardEpoch(shard, position.minted)
+            for shard, position in self._owned.items()
+            if now_ms >= self._scan_at_ms.get(shard, 0)
+        ]
+        for shard, scheduled in self._parts.schedule.run(due).items():
             self._scan_at_ms[shard] = now_ms if scheduled.more else now_ms + self._scan_interval_ms
             more = more or scheduled.stepped
             if scheduled.refusal is not None and scheduled.refusal is not StepRefusal.OUTBOX_FULL:

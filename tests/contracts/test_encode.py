@@ -1,7 +1,6 @@
 """What is written: the exact bytes, and that reading them back gives the same state."""
 
 import json
-from collections.abc import Mapping
 
 import pytest
 from hypothesis import given, settings
@@ -10,18 +9,14 @@ from hypothesis import strategies as st
 from reservation_worker.contracts.encode import encode_event, encode_step
 from reservation_worker.contracts.instants import instant_text, parse_instant_ms
 from reservation_worker.contracts.outputs import (
-    AcknowledgedReservationBody,
     ReservationChangedBody,
     StockChangedBody,
     parse_output,
 )
-from reservation_worker.contracts.records import OutputRecord, OutputTopic
+from reservation_worker.contracts.records import OutputTopic
 from reservation_worker.contracts.restore import (
     restore_reservation,
-    restore_reservation_changed,
     restore_stock,
-    restore_stock_changed,
-    restore_units_acknowledged,
 )
 from reservation_worker.contracts.schemas import OUTPUT_EXAMPLES
 from reservation_worker.domain.facts import Cause, LineUnits
@@ -47,6 +42,7 @@ from reservation_worker.domain.reservation import (
 )
 from reservation_worker.domain.stock import Stock
 from tests.contracts.changes_at_random import EVENTS, INSTANTS_MS
+from tests.published import restored
 
 PAID_AT_MS = 1_795_446_250_000
 TRACEPARENT = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
@@ -242,21 +238,6 @@ def test_events_of_a_step_are_numbered_across_the_topics() -> None:
     records = encode_step(5, 12, (PAID, HANDED_OVER, COUNTED))
     expected = [(5, b"5-12-0"), (5, b"5-12-1"), (5, b"5-12-2")]
     assert expected == [(record.partition, dict(record.headers)["ce_id"]) for record in records]
-
-
-def restored(record: OutputRecord) -> PublishedEvent:
-    """Return the event that a record was made of, but for what no reader is told."""
-    headers: Mapping[str, bytes] = dict(record.headers)
-    traceparent = headers["traceparent"].decode() if "traceparent" in headers else None
-    body = parse_output(record.topic, record.value)
-    match body:
-        case ReservationChangedBody():
-            return restore_reservation_changed(body, traceparent)
-        case AcknowledgedReservationBody():
-            return restore_units_acknowledged(body)
-        case StockChangedBody():
-            occurred_at_ms = parse_instant_ms(headers["ce_time"].decode())
-            return restore_stock_changed(body, occurred_at_ms, traceparent)
 
 
 @settings(max_examples=300, deadline=None)

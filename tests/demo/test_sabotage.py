@@ -7,7 +7,7 @@ from redis import Redis
 
 from reservation_worker.adapters.redis.configuration import StoreConfig
 from reservation_worker.adapters.redis.scripts import load_scripts
-from reservation_worker.contracts.records import DeadLetter, Record
+from reservation_worker.contracts.records import DeadLetter, OutputRecord, Record
 from reservation_worker.demo.sabotage import (
     SCRIPT_PATCHES,
     EarlyCommittingLog,
@@ -18,10 +18,20 @@ from reservation_worker.demo.sabotage import (
 from reservation_worker.domain.facts import Fact
 from reservation_worker.domain.outcome import OutcomeKind
 from reservation_worker.domain.reservation import Status
-from reservation_worker.ports import DueWork, Membership, OutboxEntry, Partition, Polled, Store
+from reservation_worker.ports import (
+    DueWork,
+    Membership,
+    OutboxEntry,
+    Partition,
+    Polled,
+    ShardEpoch,
+    ShardStep,
+    Store,
+)
 from reservation_worker.ports import StepReply as Reply
 from tests.clocks import StandingClock
 from tests.domain.shop import balance, line, order, reservation_id
+from tests.published import events_of
 
 SHARD, EPOCH, GRACE_MS, STEPS_MAX = 3, 7, 1_000, 10
 PARTITION: Partition = ("order-completed", 0)
@@ -34,14 +44,14 @@ def client(empty_valkey: str) -> Iterator[Redis]:
         yield client
 
 
-def _store(sabotage: Sabotage, client: Redis) -> Store:
+def _store(sabotage: Sabotage, client: Redis) -> Store[OutputRecord]:
     clock = StandingClock(now_ms=50_000)
     store = sabotaged_store(sabotage, client, StoreConfig(), clock, GRACE_MS)
     assert store.claim(SHARD, store.inspect(SHARD), EPOCH)
     return store
 
 
-def _outcomes(store: Store, *facts: Fact) -> tuple[OutcomeKind, ...]:
+def _outcomes(store: Store[OutputRecord], *facts: Fact) -> tuple[OutcomeKind, ...]:
     outcomes: list[OutcomeKind] = []
     while len(outcomes) < len(facts):
         reply = store.step(SHARD, EPOCH, facts[len(outcomes) :])
@@ -88,7 +98,7 @@ def test_neighboring_steps_are_given_in_each_others_place(client: Redis) -> None
     store = _store(Sabotage.OUTBOX_OUT_OF_ORDER, client)
     _outcomes(store, balance("mug", 3))
     _outcomes(store, balance("lamp", 3))
-    entries = store.read_outbox(SHARD, EPOCH, 0, STEPS_MAX)
+    entries = store.read_outbox([ShardStep(SHARD, EPOCH, 0)], STEPS_MAX)[0]
     assert isinstance(entries, tuple)
     assert [1, 2] == [entry.step for entry in entries]
     assert ["lamp", "mug"] == [_sku(entry) for entry in entries]
@@ -98,7 +108,7 @@ def test_deadlines_are_due_by_the_clock(client: Redis) -> None:
     """Nobody has asked how far payments were read."""
     store = _store(Sabotage.FRONTIER_FROM_THE_CLOCK, client)
     _outcomes(store, balance("mug", 3), order(line("1", 2, "mug"), expires_at_ms=49_000))
-    due = store.due(SHARD, EPOCH, 0, STEPS_MAX)
+    due = store.due([ShardEpoch(SHARD, EPOCH)], 0, STEPS_MAX)[0]
     assert isinstance(due, DueWork)
     assert 1 == len(due.deadlines)
 
@@ -155,6 +165,6 @@ class ListedLog:
         """Do nothing: nothing is open."""
 
 
-def _sku(entry: OutboxEntry) -> str:
-    (event,) = entry.events
+def _sku(entry: OutboxEntry[OutputRecord]) -> str:
+    (event,) = events_of(entry)
     return str(event.stock.id.sku) if hasattr(event, "stock") else ""

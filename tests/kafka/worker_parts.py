@@ -14,6 +14,7 @@ from reservation_worker.adapters.kafka.shard_group import KafkaShardGroup
 from reservation_worker.adapters.kafka.transactions import KafkaTransactions, TransactionsParts
 from reservation_worker.apply import ApplyConfig
 from reservation_worker.contracts.inputs import FactKind
+from reservation_worker.contracts.records import OutputRecord
 from reservation_worker.deadlines import DeadlinesConfig
 from reservation_worker.ports import Clock, Store, Waypoint
 from reservation_worker.publish import PublishConfig
@@ -30,7 +31,7 @@ class KafkaWorker:
 
     topics: ShopTopics
     config: KafkaConfig
-    store: Store
+    store: Store[OutputRecord]
     waypoint: Callable[[Waypoint], None] = no_waypoint
     clock: Clock = field(default_factory=MachineClock)
     clients: Clients = field(init=False)

@@ -46,7 +46,7 @@ class Clients:
     transactions: Transactions[OutputRecord]
     outputs: Outputs
     payments: PaymentOffsets
-    store: Store
+    store: Store[OutputRecord]
 
 
 @dataclass(frozen=True, slots=True)

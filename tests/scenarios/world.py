@@ -3,6 +3,7 @@
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
+from reservation_worker.contracts.records import OutputRecord
 from reservation_worker.domain.facts import Fact
 from reservation_worker.domain.keys import ReservationId, StockId
 from reservation_worker.domain.ledger import Ledger, apply
@@ -15,7 +16,8 @@ from reservation_worker.domain.outcome import (
 )
 from reservation_worker.domain.reservation import Reservation
 from reservation_worker.domain.stock import Stock
-from reservation_worker.ports import DueWork, StepReply, Store
+from reservation_worker.ports import DueWork, ShardEpoch, ShardStep, StepReply, Store
+from tests.published import events_of
 
 SHARD = 0
 EPOCH = 1
@@ -83,7 +85,7 @@ class LedgerWorld(World):
 class StoreWorld(World):
     """Any store, one fact per step; its outbox is read and marked published after each."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store[OutputRecord]) -> None:
         self._store = store
         assert store.claim(SHARD, store.inspect(SHARD), EPOCH)
         self._published = store.inspect(SHARD).published
@@ -104,16 +106,16 @@ class StoreWorld(World):
         )
 
     def _publish(self, step: int) -> tuple[PublishedEvent, ...]:
-        entries = self._store.read_outbox(SHARD, EPOCH, self._published, FACTS_MAX)
+        entries = self._store.read_outbox([ShardStep(SHARD, EPOCH, self._published)], FACTS_MAX)[0]
         assert isinstance(entries, tuple), entries
         assert [entry.step for entry in entries] == list(range(self._published + 1, step + 1))
-        assert self._store.mark_published(SHARD, EPOCH, step) is None
+        assert self._store.mark_published([ShardStep(SHARD, EPOCH, step)])[0] is None
         self._published = step
-        return tuple(event for entry in entries for event in entry.events)
+        return tuple(event for entry in entries for event in events_of(entry))
 
     def waiting_settlements(self) -> tuple[Fact, ...]:
         """Ask the store for due work, no deadline among it."""
-        work = self._store.due(SHARD, EPOCH, 0, FACTS_MAX)
+        work = self._store.due([ShardEpoch(SHARD, EPOCH)], 0, FACTS_MAX)[0]
         assert isinstance(work, DueWork), work
         return work.settlements
 

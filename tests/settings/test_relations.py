@@ -54,10 +54,6 @@ BROKEN = {
         {"redis": {"step_bytes_max": 800_000}},
         "a step holds its largest event",
     ),
-    "step-does-not-fit-a-read": (
-        {"redis": {"outbox_read_bytes_max": 4_000_000}},
-        "a step is read in one call",
-    ),
     "step-does-not-fit-a-transaction": (
         {"publish": {"bytes_per_transaction_max": 3_000_000}},
         "a step is published in one transaction",

@@ -12,6 +12,7 @@ from reservation_worker.adapters.in_memory.shard import InMemoryStoreConfig
 from reservation_worker.adapters.in_memory.store import InMemoryStore
 from reservation_worker.adapters.redis.configuration import StoreConfig
 from reservation_worker.adapters.redis.store import RedisStore
+from reservation_worker.contracts.records import OutputRecord
 from reservation_worker.domain.ledger import SETTLED_ENTRIES_MAX
 from reservation_worker.ports import Store
 from tests.store.random_facts import NOW_MS
@@ -44,7 +45,7 @@ class Bounds:
     settled_entries_max: int = SETTLED_ENTRIES_MAX
 
 
-StoreFactory = Callable[[Bounds], Store]
+StoreFactory = Callable[[Bounds], Store[OutputRecord]]
 
 
 def client_of(url: str) -> redis.Redis:
@@ -97,6 +98,6 @@ def make_store(request: pytest.FixtureRequest) -> StoreFactory:
 
 
 @pytest.fixture
-def store(make_store: StoreFactory) -> Store:
+def store(make_store: StoreFactory) -> Store[OutputRecord]:
     """Give the store under test with the bounds of production."""
     return make_store(Bounds())

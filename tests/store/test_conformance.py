@@ -4,6 +4,8 @@ from dataclasses import replace
 
 import pytest
 
+from reservation_worker.contracts.records import OutputRecord
+from reservation_worker.domain.deadline import INSTANT_MAX_MS
 from reservation_worker.domain.facts import (
     REMEMBERED_PER_RESERVATION_MAX,
     DeadlineReached,
@@ -20,7 +22,15 @@ from reservation_worker.domain.outcome import (
     UnitsAcknowledged,
 )
 from reservation_worker.domain.reservation import Status
-from reservation_worker.ports import FatallyBroken, StepRefusal, StepRefused, Store
+from reservation_worker.ports import (
+    FatallyBroken,
+    ShardEpoch,
+    ShardStep,
+    StepRefusal,
+    StepRefused,
+    Store,
+)
+from tests.published import events_of
 from tests.store.conftest import Bounds, StoreFactory
 from tests.store.facts import (
     ACCOUNT,
@@ -40,7 +50,7 @@ from tests.store.shard import EPOCH, SHARD, apply_all, claim, due, events, outbo
 CHANGED, REPEAT, REFUSED = OutcomeKind.CHANGED, OutcomeKind.REPEAT, OutcomeKind.REFUSED
 
 
-def test_a_shard_without_meta_says_so_and_refuses_every_call(store: Store) -> None:
+def test_a_shard_without_meta_says_so_and_refuses_every_call(store: Store[OutputRecord]) -> None:
     """Nothing may be decided before an owner has looked."""
     state = store.inspect(SHARD)
     assert (0, 0, 0, False, "") == (
@@ -52,12 +62,14 @@ def test_a_shard_without_meta_says_so_and_refuses_every_call(store: Store) -> No
     )
     refused = StepRefused(StepRefusal.EPOCH, 0)
     assert refused == store.step(SHARD, EPOCH, [ordered()])
-    assert refused == store.read_outbox(SHARD, EPOCH, 0, 10)
-    assert refused == store.mark_published(SHARD, EPOCH, 0)
-    assert refused == store.due(SHARD, EPOCH, NOW_MS, 10)
+    assert refused == store.read_outbox([ShardStep(SHARD, EPOCH, 0)], 10)[0]
+    assert refused == store.mark_published([ShardStep(SHARD, EPOCH, 0)])[0]
+    assert refused == store.due([ShardEpoch(SHARD, EPOCH)], NOW_MS, 10)[0]
 
 
-def test_another_epoch_is_refused_and_the_refusal_names_the_current_one(store: Store) -> None:
+def test_another_epoch_is_refused_and_the_refusal_names_the_current_one(
+    store: Store[OutputRecord],
+) -> None:
     """That is how the apply loop learns of a new owner."""
     claim(store)
     claim(store, EPOCH + 1)
@@ -65,7 +77,7 @@ def test_another_epoch_is_refused_and_the_refusal_names_the_current_one(store: S
     assert (0,) == store.latest_steps([SHARD])
 
 
-def test_claiming_never_goes_over_a_newer_epoch(store: Store) -> None:
+def test_claiming_never_goes_over_a_newer_epoch(store: Store[OutputRecord]) -> None:
     """An owner that was asleep must not take a shard back."""
     asleep = store.inspect(SHARD)
     claim(store, EPOCH + 1)
@@ -74,7 +86,7 @@ def test_claiming_never_goes_over_a_newer_epoch(store: Store) -> None:
     assert EPOCH + 1 == store.inspect(SHARD).epoch
 
 
-def test_claiming_compares_everything_that_was_inspected(store: Store) -> None:
+def test_claiming_compares_everything_that_was_inspected(store: Store[OutputRecord]) -> None:
     """What has changed since the owner looked, it has not verified."""
     claim(store)
     inspected = store.inspect(SHARD)
@@ -87,14 +99,14 @@ def test_claiming_compares_everything_that_was_inspected(store: Store) -> None:
     assert store.claim(SHARD, current, EPOCH + 1)
 
 
-def test_claiming_twice_with_the_same_epoch_is_one_claim(store: Store) -> None:
+def test_claiming_twice_with_the_same_epoch_is_one_claim(store: Store[OutputRecord]) -> None:
     """The reply to the first may have been lost."""
     inspected = store.inspect(SHARD)
     assert store.claim(SHARD, inspected, EPOCH)
     assert store.claim(SHARD, inspected, EPOCH)
 
 
-def test_a_shard_begins_at_the_step_that_was_inspected(store: Store) -> None:
+def test_a_shard_begins_at_the_step_that_was_inspected(store: Store[OutputRecord]) -> None:
     """Steps that were published before must not come again."""
     assert store.claim(SHARD, replace(store.inspect(SHARD), step=41), EPOCH)
     reply = step(store, [counted(1)])
@@ -102,7 +114,9 @@ def test_a_shard_begins_at_the_step_that_was_inspected(store: Store) -> None:
     assert [42] == [entry.step for entry in outbox(store, 41)]
 
 
-def test_a_step_publishes_changes_in_the_order_of_decisions_then_stocks(store: Store) -> None:
+def test_a_step_publishes_changes_in_the_order_of_decisions_then_stocks(
+    store: Store[OutputRecord],
+) -> None:
     """The index of an event in its step is part of its id."""
     claim(store)
     apply_all(store, [counted(10)])
@@ -115,8 +129,8 @@ def test_a_step_publishes_changes_in_the_order_of_decisions_then_stocks(store: S
         UnitsAcknowledged,
         ReservationChanged,
         StockChanged,
-    ] == [type(event) for event in entry.events]
-    stock_event = entry.events[-1]
+    ] == [type(event) for event in events_of(entry)]
+    stock_event = events_of(entry)[-1]
     assert isinstance(stock_event, StockChanged)
     assert (10, 1, 0, 3) == (
         stock_event.stock.on_hand,
@@ -132,7 +146,9 @@ def test_a_step_publishes_changes_in_the_order_of_decisions_then_stocks(store: S
     )
 
 
-def test_a_step_of_repeats_gets_the_current_step_and_publishes_nothing(store: Store) -> None:
+def test_a_step_of_repeats_gets_the_current_step_and_publishes_nothing(
+    store: Store[OutputRecord],
+) -> None:
     """What it repeats may not be published yet."""
     claim(store)
     facts: list[Fact] = [counted(5), ordered()]
@@ -143,15 +159,17 @@ def test_a_step_of_repeats_gets_the_current_step_and_publishes_nothing(store: St
     assert step_before == reply.step == store.inspect(SHARD).step
 
 
-def test_a_stock_that_is_as_it_was_before_the_step_is_not_published(store: Store) -> None:
+def test_a_stock_that_is_as_it_was_before_the_step_is_not_published(
+    store: Store[OutputRecord],
+) -> None:
     """Only what a reader does not know yet is an event."""
     claim(store)
     apply_all(store, [counted(5)])
     step(store, [ordered(), canceled()])
-    assert [ReservationChanged] * 2 == [type(event) for event in outbox(store, 1)[0].events]
+    assert [ReservationChanged] * 2 == [type(event) for event in events_of(outbox(store, 1)[0])]
 
 
-def test_a_refusal_is_final_for_its_fact_after_stock_arrives(store: Store) -> None:
+def test_a_refusal_is_final_for_its_fact_after_stock_arrives(store: Store[OutputRecord]) -> None:
     """The same order read again gives the answer that it gave the first time."""
     claim(store)
     assert (REFUSED,) == apply_all(store, [ordered()])
@@ -161,14 +179,14 @@ def test_a_refusal_is_final_for_its_fact_after_stock_arrives(store: Store) -> No
     assert Status.DENIED == reservation.status
 
 
-def test_two_lines_on_one_stock_cannot_pass_one_by_one(store: Store) -> None:
+def test_two_lines_on_one_stock_cannot_pass_one_by_one(store: Store[OutputRecord]) -> None:
     """Demand is summed per stock before it is checked."""
     claim(store)
     facts: list[Fact] = [counted(3), ordered(quantity=2, lines=2)]
     assert (CHANGED, REFUSED) == apply_all(store, facts)
 
 
-def test_a_balance_has_its_stock_to_itself_in_a_step(store: Store) -> None:
+def test_a_balance_has_its_stock_to_itself_in_a_step(store: Store[OutputRecord]) -> None:
     """So an auditor knows whether a count or reservations changed a stock."""
     claim(store)
     facts: list[Fact] = [ordered(), counted(5), ordered("v2"), counted(9, sku="table")]
@@ -177,7 +195,7 @@ def test_a_balance_has_its_stock_to_itself_in_a_step(store: Store) -> None:
     assert 2 == len(step(store, facts[2:]).outcomes)
 
 
-def test_two_balances_of_one_stock_are_two_steps(store: Store) -> None:
+def test_two_balances_of_one_stock_are_two_steps(store: Store[OutputRecord]) -> None:
     """Each has an event that names it."""
     claim(store)
     facts: list[Fact] = [counted(5), counted(6, at_ms=NOW_MS)]
@@ -187,38 +205,38 @@ def test_two_balances_of_one_stock_are_two_steps(store: Store) -> None:
     assert [cause(5), cause(5)] == causes
 
 
-def test_the_outbox_is_read_in_order_without_gaps_and_trimmed(store: Store) -> None:
+def test_the_outbox_is_read_in_order_without_gaps_and_trimmed(store: Store[OutputRecord]) -> None:
     """Each entry is published once, after all earlier ones."""
     claim(store)
     for number in range(5):
         step(store, [ordered(f"v{number}")])
-    entries = store.read_outbox(SHARD, EPOCH, 1, 2)
+    entries = store.read_outbox([ShardStep(SHARD, EPOCH, 1)], 2)[0]
     assert not isinstance(entries, StepRefused)
     assert [2, 3] == [entry.step for entry in entries]
-    assert store.mark_published(SHARD, EPOCH, 3) is None
+    assert store.mark_published([ShardStep(SHARD, EPOCH, 3)])[0] is None
     assert 3 == store.inspect(SHARD).published
     assert [4, 5] == [entry.step for entry in outbox(store, 3)]
     assert () == outbox(store, 5)
-    assert store.mark_published(SHARD, EPOCH, 2) is None
+    assert store.mark_published([ShardStep(SHARD, EPOCH, 2)])[0] is None
     assert 3 == store.inspect(SHARD).published
 
 
-def test_an_entry_that_must_be_there_and_is_not_ends_the_owner(store: Store) -> None:
+def test_an_entry_that_must_be_there_and_is_not_ends_the_owner(store: Store[OutputRecord]) -> None:
     """Going on behind a gap would lose changes."""
     claim(store)
     for number in range(3):
         step(store, [ordered(f"v{number}")])
-    store.mark_published(SHARD, EPOCH, 2)
+    store.mark_published([ShardStep(SHARD, EPOCH, 2)])[0]
     with pytest.raises(FatallyBroken):
-        store.read_outbox(SHARD, EPOCH, 0, 10)
+        store.read_outbox([ShardStep(SHARD, EPOCH, 0)], 10)[0]
 
 
-def test_more_published_than_there_is_ends_the_owner(store: Store) -> None:
+def test_more_published_than_there_is_ends_the_owner(store: Store[OutputRecord]) -> None:
     """Redis has lost published steps: the shard must be rebuilt."""
     claim(store)
     step(store, [ordered()])
     with pytest.raises(FatallyBroken):
-        store.mark_published(SHARD, EPOCH, 2)
+        store.mark_published([ShardStep(SHARD, EPOCH, 2)])[0]
 
 
 def test_a_full_outbox_refuses_steps_until_it_is_published(make_store: StoreFactory) -> None:
@@ -229,7 +247,7 @@ def test_a_full_outbox_refuses_steps_until_it_is_published(make_store: StoreFact
     step(store, [ordered("v2")])
     full = StepRefused(StepRefusal.OUTBOX_FULL, EPOCH)
     assert full == store.step(SHARD, EPOCH, [ordered("v3")])
-    store.mark_published(SHARD, EPOCH, 1)
+    store.mark_published([ShardStep(SHARD, EPOCH, 1)])[0]
     assert (REFUSED,) == step(store, [ordered("v3")]).outcomes
 
 
@@ -242,7 +260,9 @@ def test_a_step_takes_no_more_facts_than_its_bound(make_store: StoreFactory) -> 
     assert (REPEAT, REPEAT, REFUSED, REFUSED, REFUSED) == apply_all(store, facts)
 
 
-def test_deadlines_are_due_when_they_have_passed_and_expire_once(store: Store) -> None:
+def test_deadlines_are_due_when_they_have_passed_and_expire_once(
+    store: Store[OutputRecord],
+) -> None:
     """A paid order has none any more."""
     claim(store)
     apply_all(store, [counted(5), ordered("v1"), ordered("v2"), paid("v2")])
@@ -256,7 +276,7 @@ def test_deadlines_are_due_when_they_have_passed_and_expire_once(store: Store) -
 
 
 def test_a_balance_settles_what_it_covers_and_leaves_the_reservations_as_work(
-    store: Store,
+    store: Store[OutputRecord],
 ) -> None:
     """The stock is right at once; each reservation follows with a change of its own."""
     claim(store)
@@ -299,7 +319,7 @@ def test_a_balance_that_covers_too_much_for_one_step_goes_on_in_others(
         assert Status.SETTLED == reservation.status
 
 
-def test_a_settlement_that_has_nothing_to_do_is_not_due_again(store: Store) -> None:
+def test_a_settlement_that_has_nothing_to_do_is_not_due_again(store: Store[OutputRecord]) -> None:
     """Else the schedule would turn on it for ever."""
     claim(store)
     apply_all(store, [counted(9), ordered(), invoiced()])
@@ -310,7 +330,7 @@ def test_a_settlement_that_has_nothing_to_do_is_not_due_again(store: Store) -> N
 
 
 def test_one_invoice_too_many_to_remember_is_out_of_bounds_and_changes_nothing(
-    store: Store,
+    store: Store[OutputRecord],
 ) -> None:
     """A reservation must not grow without end."""
     claim(store)
@@ -343,7 +363,7 @@ def test_what_would_not_fit_a_record_is_out_of_bounds_and_changes_nothing(
     assert 2 == stock.authorized
 
 
-def test_ids_that_look_like_keys_stay_apart(store: Store) -> None:
+def test_ids_that_look_like_keys_stay_apart(store: Store[OutputRecord]) -> None:
     """No input may reach another order's or another account's data."""
     claim(store)
     ids = ("a/b", "a%2Fb", "{s1}:meta", "r:x", "ä\u2028", "a" * 128)
@@ -359,30 +379,30 @@ def test_ids_that_look_like_keys_stay_apart(store: Store) -> None:
         )
 
 
-def test_latest_steps_are_a_hint_for_several_shards(store: Store) -> None:
+def test_latest_steps_are_a_hint_for_several_shards(store: Store[OutputRecord]) -> None:
     """The publisher need not ask shards that have nothing to say."""
     claim(store)
     step(store, [ordered()])
     assert (0, 1, 0) == store.latest_steps([SHARD - 1, SHARD, SHARD + 1])
 
 
-def test_the_largest_numbers_of_the_domain_survive(store: Store) -> None:
+def test_the_largest_numbers_of_the_domain_survive(store: Store[OutputRecord]) -> None:
     """Lua corrupts integers that are printed carelessly."""
     claim(store)
     huge = 10**12
-    apply_all(store, [counted(huge, at_ms=10**15 - 2), ordered(quantity=10**6)])
+    apply_all(store, [counted(huge, at_ms=INSTANT_MAX_MS - 1), ordered(quantity=10**6)])
     stock = store.stock(SHARD, STOCK_ID)
     assert stock is not None
-    assert (huge, 10**15 - 2, huge - 10**6) == (
+    assert (huge, INSTANT_MAX_MS - 1, huge - 10**6) == (
         stock.on_hand,
         stock.counted_at_ms,
         stock.available,
     )
-    apply_all(store, [replace(invoiced(), invoiced_at_ms=10**15 - 1)])
+    apply_all(store, [replace(invoiced(), invoiced_at_ms=INSTANT_MAX_MS)])
     apply_all(store, [counted(-huge, sku="table", at_ms=1)])
     assert () == due(store).settlements
 
 
-def test_the_server_tells_the_time(store: Store) -> None:
+def test_the_server_tells_the_time(store: Store[OutputRecord]) -> None:
     """The payment frontier needs a second clock."""
     assert store.now_ms() > NOW_MS - 366 * 86_400_000

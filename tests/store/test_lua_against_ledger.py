@@ -10,13 +10,15 @@ import redis
 
 from reservation_worker.adapters.in_memory.store import InMemoryStore
 from reservation_worker.adapters.redis.store import RedisStore
+from reservation_worker.contracts.records import OutputRecord
 from reservation_worker.domain.facts import Fact
 from reservation_worker.domain.keys import ReservationId, StockId
 from reservation_worker.domain.ledger import Ledger, apply
 from reservation_worker.domain.outcome import OutcomeKind, ReservationChanged, StockChanged
 from reservation_worker.domain.reservation import Reservation
 from reservation_worker.domain.stock import Stock
-from reservation_worker.ports import OutboxEntry, StepRefused, StepReply
+from reservation_worker.ports import OutboxEntry, ShardEpoch, ShardStep, StepRefused, StepReply
+from tests.published import events_of
 from tests.store.conftest import Bounds, in_memory_store, redis_store
 from tests.store.random_facts import NOW_MS, random_facts
 
@@ -68,19 +70,21 @@ class Comparison:
         self.ledger = after
 
     def _compare_published(self, step_before: int) -> None:
-        expected = self.memory.read_outbox(SHARD, EPOCH, step_before, 10)
-        entries = self.lua.read_outbox(SHARD, EPOCH, step_before, 10)
+        expected = self.memory.read_outbox([ShardStep(SHARD, EPOCH, step_before)], 10)[0]
+        entries = self.lua.read_outbox([ShardStep(SHARD, EPOCH, step_before)], 10)[0]
         assert not isinstance(entries, StepRefused)
         assert not isinstance(expected, StepRefused)
         for expected_entry, entry in zip(expected, entries, strict=True):
-            for expected_event, event in zip(expected_entry.events, entry.events, strict=True):
+            for expected_event, event in zip(
+                events_of(expected_entry), events_of(entry), strict=True
+            ):
                 assert expected_event == event
         assert expected == entries
         self._restore(entries)
 
-    def _restore(self, entries: tuple[OutboxEntry, ...]) -> None:
+    def _restore(self, entries: tuple[OutboxEntry[OutputRecord], ...]) -> None:
         for entry in entries:
-            for event in entry.events:
+            for event in events_of(entry):
                 if isinstance(event, ReservationChanged):
                     self.published_reservations[event.reservation.id] = event.reservation
                 elif isinstance(event, StockChanged):
@@ -97,8 +101,8 @@ class Comparison:
         assert stocks == {one: self.lua.stock(SHARD, one) for one in stocks}
         assert stocks == {one: self.published_stocks[one] for one in stocks}
         assert expected_entries(ledger.stocks) == self._stored_entries()
-        expected_due = self.memory.due(SHARD, EPOCH, FAR_FUTURE_MS, 1_000)
-        assert expected_due == self.lua.due(SHARD, EPOCH, FAR_FUTURE_MS, 1_000)
+        expected_due = self.memory.due([ShardEpoch(SHARD, EPOCH)], FAR_FUTURE_MS, 1_000)[0]
+        assert expected_due == self.lua.due([ShardEpoch(SHARD, EPOCH)], FAR_FUTURE_MS, 1_000)[0]
         assert not isinstance(expected_due, StepRefused)
         assert set(ledger.settlements) == set(expected_due.settlements)
 
@@ -139,7 +143,7 @@ def test_lua_decides_stores_and_publishes_what_the_ledger_says(
     for number in range(STEPS):
         facts = random_facts(random, number, random.choice((1, 1, 2, 5, 12)), seen)
         if random.random() < 0.3:
-            due = comparison.lua.due(SHARD, EPOCH, FAR_FUTURE_MS, 1_000)
+            due = comparison.lua.due([ShardEpoch(SHARD, EPOCH)], FAR_FUTURE_MS, 1_000)[0]
             assert not isinstance(due, StepRefused)
             work: list[Fact] = [*due.settlements, *due.deadlines]
             facts += random.sample(work, min(len(work), random.randrange(1, 4)))

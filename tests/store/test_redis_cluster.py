@@ -13,7 +13,7 @@ from reservation_worker.adapters.redis.store import RedisStore
 from reservation_worker.domain.facts import Fact
 from reservation_worker.domain.outcome import OutcomeKind
 from reservation_worker.embedded.valkey import EmbeddedValkey
-from reservation_worker.ports import StoreUnavailable
+from reservation_worker.ports import ShardStep, StoreUnavailable
 from tests.store.conftest import client_of
 from tests.store.facts import counted, invoiced, ordered, paid
 from tests.store.shard import EPOCH, SHARD, apply_all, claim, due
@@ -55,7 +55,7 @@ def test_a_shard_lives_in_one_slot_of_a_cluster(cluster_store: RedisStore) -> No
     facts: list[Fact] = [counted(5), ordered(), paid(), invoiced(), ordered("v2")]
     assert (OutcomeKind.CHANGED,) * 5 == apply_all(cluster_store, facts)
     assert 1 == len(due(cluster_store).deadlines)
-    assert cluster_store.mark_published(SHARD, EPOCH, 1) is None
+    assert cluster_store.mark_published([ShardStep(SHARD, EPOCH, 1)])[0] is None
     assert (0, 2) == cluster_store.latest_steps([SHARD - 1, SHARD])
     assert cluster_store.now_ms() > 0
 

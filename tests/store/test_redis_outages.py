@@ -16,11 +16,14 @@ from reservation_worker.domain.outcome import OutcomeKind, ReservationChanged
 from reservation_worker.embedded.valkey import EmbeddedValkey
 from reservation_worker.ports import (
     FatallyBroken,
+    ShardEpoch,
+    ShardStep,
     StepRefusal,
     StepRefused,
     StepReply,
     StoreUnavailable,
 )
+from tests.published import events_of
 from tests.store.conftest import Bounds, client_of, redis_store
 from tests.store.facts import counted, invoiced, ordered, paid
 from tests.store.random_facts import NOW_MS
@@ -62,9 +65,9 @@ def test_a_restarted_server_is_refused_until_its_owner_has_looked(
     own_valkey.start()
     refused = StepRefused(StepRefusal.SERVER, EPOCH)
     assert refused == own_store.step(SHARD, EPOCH, [paid()])
-    assert refused == own_store.read_outbox(SHARD, EPOCH, 0, 10)
-    assert refused == own_store.mark_published(SHARD, EPOCH, 1)
-    assert refused == own_store.due(SHARD, EPOCH, NOW_MS, 10)
+    assert refused == own_store.read_outbox([ShardStep(SHARD, EPOCH, 0)], 10)[0]
+    assert refused == own_store.mark_published([ShardStep(SHARD, EPOCH, 1)])[0]
+    assert refused == own_store.due([ShardEpoch(SHARD, EPOCH)], NOW_MS, 10)[0]
     state = own_store.inspect(SHARD)
     assert state.server != state.verified_server
     assert 2 == state.step
@@ -79,7 +82,7 @@ def test_a_torn_step_stops_the_shard(client: redis.Redis) -> None:
     client.hset(f"{{s{SHARD}}}:meta", "writing", "1")
     torn = StepRefused(StepRefusal.TORN, EPOCH)
     assert torn == store.step(SHARD, EPOCH, [ordered()])
-    assert torn == store.read_outbox(SHARD, EPOCH, 0, 10)
+    assert torn == store.read_outbox([ShardStep(SHARD, EPOCH, 0)], 10)[0]
     assert store.inspect(SHARD).torn
     assert not store.claim(SHARD, store.inspect(SHARD), EPOCH + 1)
 
@@ -94,7 +97,7 @@ def test_a_full_server_refuses_steps_and_lets_the_outbox_be_published(
     with pytest.raises(StoreUnavailable, match="OOM"):
         own_store.step(SHARD, EPOCH, [ordered("v2")])
     assert 2 == len(outbox(own_store))
-    assert own_store.mark_published(SHARD, EPOCH, 2) is None
+    assert own_store.mark_published([ShardStep(SHARD, EPOCH, 2)])[0] is None
     assert 2 == own_store.inspect(SHARD).published
     claim(own_store, EPOCH + 1)
     own_client.config_set("maxmemory", "0")
@@ -116,7 +119,7 @@ def test_a_replica_is_refused(own_valkey: EmbeddedValkey, tmp_path: Path) -> Non
         with pytest.raises(StoreUnavailable, match="READONLY"):
             on_replica.step(SHARD, EPOCH, [ordered()])
         refused = StepRefused(StepRefusal.SERVER, EPOCH)
-        assert refused == on_replica.read_outbox(SHARD, EPOCH, 0, 10)
+        assert refused == on_replica.read_outbox([ShardStep(SHARD, EPOCH, 0)], 10)[0]
 
 
 def test_too_few_replicas_are_an_outage(own_client: redis.Redis, own_store: RedisStore) -> None:
@@ -206,7 +209,7 @@ def test_thousands_of_keys_in_one_step_are_read_and_written_in_chunks(
     reply = store.step(SHARD, EPOCH, orders)
     assert isinstance(reply, StepReply)
     assert (OutcomeKind.CHANGED,) * 20 == reply.outcomes
-    assert 20 + 20 * 500 == len(outbox(store, reply.step - 1)[0].events)
+    assert 20 + 20 * 500 == len(events_of(outbox(store, reply.step - 1)[0]))
     assert 20 == client.zcard(f"{{s{SHARD}}}:due")
     assert (OutcomeKind.CHANGED,) * 2 == step(store, [paid("v0"), invoiced("v0")]).outcomes
 

@@ -11,7 +11,7 @@ from reservation_worker.adapters.redis.configuration import StoreConfig
 from reservation_worker.adapters.redis.store import RedisStore
 from reservation_worker.domain.facts import Fact
 from reservation_worker.embedded.valkey import EmbeddedValkey
-from reservation_worker.ports import DueWork, StepReply
+from reservation_worker.ports import DueWork, ShardEpoch, ShardStep, StepReply
 from tests.domain import shop
 from tests.tidy.tree import PACKAGE, ROOT, files
 
@@ -47,15 +47,15 @@ def test_the_user_may_run_a_day_of_the_worker(client: Redis) -> None:
     assert store.claim(SHARD, store.inspect(SHARD), EPOCH)
     for fact in (*DAY, shop.balance("chair", 7, counted_at_ms=LATER_MS)):
         assert isinstance(store.step(SHARD, EPOCH, [fact]), StepReply)
-    due = store.due(SHARD, EPOCH, LATER_MS, 10)
+    due = store.due([ShardEpoch(SHARD, EPOCH)], LATER_MS, 10)[0]
     assert isinstance(due, DueWork)
     for timed in (*due.deadlines, *due.settlements):
         assert isinstance(store.step(SHARD, EPOCH, [timed]), StepReply)
     (step,) = store.latest_steps([SHARD])
-    entries = store.read_outbox(SHARD, EPOCH, 0, 100)
+    entries = store.read_outbox([ShardStep(SHARD, EPOCH, 0)], 100)[0]
     assert isinstance(entries, tuple)
     assert step == entries[-1].step
-    assert store.mark_published(SHARD, EPOCH, step) is None
+    assert store.mark_published([ShardStep(SHARD, EPOCH, step)])[0] is None
     assert store.reservation(SHARD, shop.reservation_id()) is not None
     assert store.stock(SHARD, shop.stock_id("chair")) is not None
 

@@ -5,6 +5,8 @@ from copy import copy
 from dataclasses import dataclass, field, replace
 
 from reservation_worker.adapters.in_memory.event_size import change_bytes_max
+from reservation_worker.contracts.encode import encode_step
+from reservation_worker.contracts.records import OutputRecord
 from reservation_worker.domain.facts import (
     BalanceCounted,
     DeadlineReached,
@@ -18,7 +20,13 @@ from reservation_worker.domain.facts import (
 )
 from reservation_worker.domain.keys import ReservationId, StockId, join_key
 from reservation_worker.domain.ledger import SETTLED_ENTRIES_MAX, Outcome, decide
-from reservation_worker.domain.outcome import OutcomeKind, PublishedEvent, StockChanged
+from reservation_worker.domain.outcome import (
+    OutcomeKind,
+    PublishedEvent,
+    ReservationChanged,
+    StockChanged,
+    remark_on,
+)
 from reservation_worker.domain.reservation import Reservation
 from reservation_worker.domain.stock import Stock
 from reservation_worker.ports import OutboxEntry
@@ -40,6 +48,7 @@ class InMemoryStoreConfig:
 class Shard:
     """What the keys of one shard hold."""
 
+    number: int
     epoch: int = 0
     step: int = 0
     published: int = 0
@@ -50,7 +59,7 @@ class Shard:
     reservations: dict[ReservationId, Reservation] = field(default_factory=dict)
     settlements: dict[Settlement, int] = field(default_factory=dict)
     """By ``counted_at`` of the balance that left them."""
-    outbox: dict[int, OutboxEntry] = field(default_factory=dict)
+    outbox: dict[int, OutboxEntry[OutputRecord]] = field(default_factory=dict)
 
     def copied(self) -> "Shard":
         """Return a copy; the values inside are frozen."""
@@ -98,7 +107,12 @@ def apply_step(
     events += _stock_events(before, after, stocks)
     if events:
         after.step += 1
-        after.outbox[after.step] = OutboxEntry(after.step, tuple(events))
+        changes = [event for event in events if isinstance(event, ReservationChanged)]
+        after.outbox[after.step] = OutboxEntry(
+            after.step,
+            tuple(encode_step(after.number, after.step, events)),
+            tuple([remark for change in changes if (remark := remark_on(change)) is not None]),
+        )
     return tuple(outcomes)
 
 

@@ -11,6 +11,7 @@ from reservation_worker.adapters.in_memory.shard import (
     apply_step,
     settlement_key,
 )
+from reservation_worker.contracts.records import OutputRecord
 from reservation_worker.domain.facts import DeadlineReached, Fact
 from reservation_worker.domain.keys import ReservationId, StockId
 from reservation_worker.domain.reservation import Reservation
@@ -20,10 +21,14 @@ from reservation_worker.ports import (
     DueWork,
     FatallyBroken,
     OutboxEntry,
+    ShardEpoch,
     ShardState,
+    ShardStep,
+    StepCall,
     StepRefusal,
     StepRefused,
     StepReply,
+    StepsUnderWay,
     StoreUnavailable,
 )
 
@@ -83,7 +88,7 @@ class InMemoryStore:
         """Read a shard's ``meta`` and the identity of the server."""
         with self._lock:
             self._answer()
-            held = self._shards.get(shard) or Shard()
+            held = self._shards.get(shard) or Shard(shard)
             return ShardState(
                 held.epoch,
                 held.step,
@@ -107,67 +112,44 @@ class InMemoryStore:
             self._shards[shard] = after
             return StepReply(outcomes, after.step, after.published)
 
-    def read_outbox(
-        self, shard: int, epoch: int, after_step: int, entries_max: int
-    ) -> tuple[OutboxEntry, ...] | StepRefused:
-        """Return the next entries behind a step, in order, without gaps."""
-        with self._lock:
-            held = self._admitted(shard, epoch)
-            if isinstance(held, StepRefused):
-                return held
-            last_step = min(held.step, after_step + entries_max)
-            if last_step > after_step and after_step + 1 not in held.outbox:
-                raise FatallyBroken(f"the outbox of shard {shard} lacks step {after_step + 1}")
-            return tuple(held.outbox[step] for step in range(after_step + 1, last_step + 1))
+    def begin_steps(self, calls: Sequence[StepCall]) -> StepsUnderWay:
+        """Run the steps; an outage shows only when the replies are taken."""
+        try:
+            return _Answered([self.step(one.shard, one.epoch, one.facts) for one in calls])
+        except StoreUnavailable as outage:
+            return _Answered(outage)
 
-    def mark_published(self, shard: int, epoch: int, step: int) -> StepRefused | None:
-        """Record that the outbox is published up to a step, and trim it."""
+    def read_outbox(
+        self, after: Sequence[ShardStep], entries_max: int
+    ) -> tuple[tuple[OutboxEntry[OutputRecord], ...] | StepRefused, ...]:
+        """Return each shard's next entries behind a step, in order, without gaps."""
         with self._lock:
-            held = self._admitted(shard, epoch)
-            if isinstance(held, StepRefused):
-                return held
-            if step > held.step:
-                raise FatallyBroken(f"step {step} of shard {shard} is published, but not there")
-            held.published = max(held.published, step)
-            held.outbox = {n: entry for n, entry in held.outbox.items() if n > held.published}
-            return None
+            return tuple([self._read_outbox(one, entries_max) for one in after])
+
+    def mark_published(self, steps: Sequence[ShardStep]) -> tuple[StepRefused | None, ...]:
+        """Record that each shard's outbox is published up to a step, and trim it."""
+        with self._lock:
+            return tuple([self._mark_published(one) for one in steps])
 
     def due(
-        self, shard: int, epoch: int, expired_up_to_ms: int, facts_max: int
-    ) -> DueWork | StepRefused:
-        """Return deadlines at or before an instant, and settlements that wait."""
+        self, shards: Sequence[ShardEpoch], expired_up_to_ms: int, facts_max: int
+    ) -> tuple[DueWork | StepRefused, ...]:
+        """Return each shard's deadlines at or before an instant, and settlements that wait."""
         assert facts_max >= 1, "no number means infinity"
         with self._lock:
-            held = self._admitted(shard, epoch)
-            if isinstance(held, StepRefused):
-                return held
-            deadlines = sorted(
-                (one.expires_at_ms, one.id.key, one.id)
-                for one in held.reservations.values()
-                if one.expires_at_ms is not None and one.expires_at_ms <= expired_up_to_ms
-            )
-            settlements = sorted(
-                held.settlements, key=lambda one: (held.settlements[one], settlement_key(one))
-            )
-            return DueWork(
-                tuple(
-                    DeadlineReached(reservation_id.account, reservation_id.order_id, at_ms)
-                    for at_ms, _, reservation_id in deadlines[:facts_max]
-                ),
-                tuple(settlements[:facts_max]),
-            )
+            return tuple([self._due(one, expired_up_to_ms, facts_max) for one in shards])
 
     def latest_steps(self, shards: Sequence[int]) -> tuple[int, ...]:
         """Return each shard's step, unverified."""
         with self._lock:
             self._answer()
-            return tuple((self._shards.get(shard) or Shard()).step for shard in shards)
+            return tuple((self._shards.get(shard) or Shard(shard)).step for shard in shards)
 
     def claim(self, shard: int, inspected: ShardState, epoch: int) -> bool:
         """Write epoch and server into ``meta`` if it still says what was inspected."""
         with self._lock:
             self._answer()
-            held = self._shards.get(shard) or Shard()
+            held = self._shards.get(shard) or Shard(shard)
             if inspected.server != self._server or held.torn:
                 return False
             if held.epoch == 0:
@@ -189,14 +171,57 @@ class InMemoryStore:
         """Return a reservation for display; None where there is none."""
         with self._lock:
             self._answer()
-            return (self._shards.get(shard) or Shard()).reservations.get(reservation_id)
+            return (self._shards.get(shard) or Shard(shard)).reservations.get(reservation_id)
 
     def stock(self, shard: int, stock_id: StockId) -> Stock | None:
         """Return a stock for display, without its entries; None where there is none."""
         with self._lock:
             self._answer()
-            stock = (self._shards.get(shard) or Shard()).stocks.get(stock_id)
+            stock = (self._shards.get(shard) or Shard(shard)).stocks.get(stock_id)
             return None if stock is None else replace(stock, entries=())
+
+    def _due(self, one: ShardEpoch, expired_up_to_ms: int, facts_max: int) -> DueWork | StepRefused:
+        held = self._admitted(one.shard, one.epoch)
+        if isinstance(held, StepRefused):
+            return held
+        deadlines = sorted(
+            (one.expires_at_ms, one.id.key, one.id)
+            for one in held.reservations.values()
+            if one.expires_at_ms is not None and one.expires_at_ms <= expired_up_to_ms
+        )
+        settlements = sorted(
+            held.settlements, key=lambda one: (held.settlements[one], settlement_key(one))
+        )
+        return DueWork(
+            tuple(
+                DeadlineReached(reservation_id.account, reservation_id.order_id, at_ms)
+                for at_ms, _, reservation_id in deadlines[:facts_max]
+            ),
+            tuple(settlements[:facts_max]),
+        )
+
+    def _read_outbox(
+        self, after: ShardStep, entries_max: int
+    ) -> tuple[OutboxEntry[OutputRecord], ...] | StepRefused:
+        held = self._admitted(after.shard, after.epoch)
+        if isinstance(held, StepRefused):
+            return held
+        last_step = min(held.step, after.step + entries_max)
+        if last_step > after.step and after.step + 1 not in held.outbox:
+            raise FatallyBroken(f"the outbox of shard {after.shard} lacks step {after.step + 1}")
+        return tuple(held.outbox[step] for step in range(after.step + 1, last_step + 1))
+
+    def _mark_published(self, mark: ShardStep) -> StepRefused | None:
+        held = self._admitted(mark.shard, mark.epoch)
+        if isinstance(held, StepRefused):
+            return held
+        if mark.step > held.step:
+            raise FatallyBroken(
+                f"step {mark.step} of shard {mark.shard} is published, but not there"
+            )
+        held.published = max(held.published, mark.step)
+        held.outbox = {n: entry for n, entry in held.outbox.items() if n > held.published}
+        return None
 
     def _admitted(self, shard: int, epoch: int) -> Shard | StepRefused:
         self._answer()
@@ -214,3 +239,16 @@ class InMemoryStore:
     def _answer(self) -> None:
         if not self._is_available:
             raise StoreUnavailable("the store is not available for now")
+
+
+class _Answered:
+    """Steps that were run as they were sent."""
+
+    def __init__(self, answer: Sequence[StepReply | StepRefused] | StoreUnavailable) -> None:
+        self._answer = answer
+
+    def replies(self) -> tuple[StepReply | StepRefused, ...]:
+        """Return the replies, or say that the store was away."""
+        if isinstance(self._answer, StoreUnavailable):
+            raise self._answer
+        return tuple(self._answer)

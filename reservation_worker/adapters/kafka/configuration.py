@@ -158,6 +158,8 @@ def producer_options(config: KafkaConfig, role: str) -> dict[str, OptionValue]:
         "retry.backoff.max.ms": 10,
         # More than one transaction holds, so that producing never waits.
         "queue.buffering.max.messages": 200_000,
+        # A transaction that commits has delivered them all: no report for each is needed.
+        "delivery.report.only.error": True,
         **connection_options(config, role),
         "enable.idempotence": True,
         "acks": "all",

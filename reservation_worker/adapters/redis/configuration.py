@@ -19,8 +19,11 @@ class StoreConfig:
     """Bytes of one outbox entry, one event more at most."""
     outbox_steps_max: int = 10_000
     """Steps that may wait to be published before a shard refuses further ones."""
-    outbox_read_bytes_max: int = 16_000_000
-    """Bytes of the outbox that one call reads, one entry at least."""
+    outbox_read_bytes_max: int = 2_000_000
+    """Bytes of all outboxes that are read at once, one entry of each at least.
+
+    About what one transaction carries: what is read beyond that is read again.
+    """
     settled_entries_max: int = SETTLED_ENTRIES_MAX
     attempts_max: int = 3
     """Tries of one call while the connection breaks; other refusals are not tried again here."""
@@ -31,4 +34,3 @@ class StoreConfig:
         assert self.settled_entries_max >= 1, "a settlement must come to an end"
         assert self.attempts_max >= 1, "a call is tried at least once"
         assert self.event_bytes_max <= self.step_bytes_max, "a step holds its largest event"
-        assert self.step_bytes_max <= self.outbox_read_bytes_max, "an entry is read in one call"

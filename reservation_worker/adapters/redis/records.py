@@ -4,6 +4,7 @@ Positions and codes are those of ``lua/wire.lua``. An absent value is False, bec
 Lua packs must have no holes.
 """
 
+from collections.abc import Iterator
 from typing import Any, TypeAlias
 
 import msgspec
@@ -15,17 +16,11 @@ from reservation_worker.domain.facts import (
     Settlement,
     StockSettlementDue,
 )
-from reservation_worker.domain.keys import ReservationId, StockId, split_key
+from reservation_worker.domain.keys import ReservationId, StockId, split_key, split_pair
 from reservation_worker.domain.outcome import (
-    AcknowledgedLine,
     Conflict,
     OutcomeKind,
-    PublishedEvent,
     Reason,
-    ReservationChanged,
-    Shortage,
-    StockChanged,
-    UnitsAcknowledged,
 )
 from reservation_worker.domain.reservation import (
     AcknowledgedUnits,
@@ -39,7 +34,6 @@ from reservation_worker.domain.reservation import (
 )
 from reservation_worker.domain.stock import Stock
 
-OUTBOX_FORMAT = 1
 LINE_WIDTH = 9
 FIRST_LINE = 11
 """Where the lines begin in a packed reservation."""
@@ -86,7 +80,8 @@ OUTCOMES = {
 Value: TypeAlias = Any
 """One element of an array: what it is, its position says."""
 
-_decode = msgspec.msgpack.Decoder().decode
+decode_array = msgspec.msgpack.Decoder().decode
+"""Return the elements of one packed array."""
 
 
 def unpack_outcomes(codes: bytes) -> tuple[OutcomeKind, ...]:
@@ -96,39 +91,17 @@ def unpack_outcomes(codes: bytes) -> tuple[OutcomeKind, ...]:
 
 def unpack_reservation(reservation_id: ReservationId, packed: bytes) -> Reservation:
     """Return a reservation from the value of its key."""
-    return _reservation(reservation_id, _decode(packed))
+    return _reservation(reservation_id, decode_array(packed))
 
 
 def unpack_stock(stock_id: StockId, packed: bytes) -> Stock:
     """Return a stock from the value of its key, without its entries."""
-    return _stock(stock_id, _decode(packed))
+    return _stock(stock_id, decode_array(packed))
 
 
-def unpack_outbox_entry(packed: bytes) -> tuple[PublishedEvent, ...]:
-    """Return the events of a step in the order in which they are published."""
-    layout, change_heads, changes, stock_heads, stocks = _decode(packed)
-    assert layout == OUTBOX_FORMAT, f"an outbox entry of another release: {layout}"
-    events: list[PublishedEvent] = []
-    causes: list[Cause | None] = [None]
-    for number in range(len(changes) // 2):
-        cause = _cause(changes[2 * number])
-        causes.append(cause)
-        head = change_heads[5 * number : 5 * number + 5]
-        _append_change(events, head, cause, changes[2 * number + 1])
-    for number in range(len(stocks) // 2):
-        account, name, occurred_at_ms, change = stock_heads[4 * number : 4 * number + 4]
-        # The last change that touched the stock, else the balance that did.
-        cause = causes[change] if change else _cause(stocks[2 * number])
-        packed_stock = stocks[2 * number + 1]
-        event = StockChanged(
-            _stock(StockId(*split_key(account), *split_key(name)), packed_stock),
-            packed_stock[0][0],
-            occurred_at_ms,
-            None if change else cause,
-            None if cause is None else cause.traceparent,
-        )
-        events.append(event)
-    return tuple(events)
+def groups(values: list[Any], size: int) -> Iterator[tuple[Any, ...]]:
+    """Return the values of a flat array, so many at a time."""
+    return zip(*[iter(values)] * size, strict=True)
 
 
 def unpack_settlement(member: str) -> Settlement:
@@ -139,48 +112,20 @@ def unpack_settlement(member: str) -> Settlement:
     return StockSettlementDue(account, warehouse_id, sku)
 
 
-def _append_change(
-    events: list[PublishedEvent], head: list[Any], cause: Cause | None, packed: list[Any]
-) -> None:
-    key, previous_status, reason, occurred_at_ms, rare = head
-    shortages, conflicts, acknowledgements = rare or ((), (), ())
-    account, order_id = split_key(key)
-    reservation = _reservation(ReservationId(account, order_id), packed)
-    change = ReservationChanged(
-        reservation,
-        STATUSES[previous_status],
-        REASONS[reason - 1],
-        occurred_at_ms,
-        tuple(
-            Shortage(StockId(account, *split_key(name)), requested, available)
-            for name, requested, available in shortages
-        )
-        if shortages
-        else (),
-        tuple(CONFLICTS[code - 1] for code in conflicts) if conflicts else (),
-        cause,
-    )
-    events.append(change)
-    for acknowledged_at_ms, invoice_id, units in acknowledgements:
-        acknowledged = UnitsAcknowledged(
-            account,
-            order_id,
-            reservation.version,
-            acknowledged_at_ms,
-            _present(invoice_id),
-            tuple(
-                AcknowledgedLine(line.line_id, line.warehouse_id, line.sku, quantity)
-                for index, quantity in zip(units[::2], units[1::2], strict=True)
-                for line in (reservation.lines[index],)
-            ),
-            cause,
-        )
-        events.append(acknowledged)
-
-
 def _reservation(reservation_id: ReservationId, packed: list[Any]) -> Reservation:
-    version, completed_at_ms, expires_at, paid_at_ms, payment_id, digest, *arrays = packed[:11]
-    acknowledged, invoices, cancellations, conflicts, kept = arrays
+    (
+        version,
+        completed_at_ms,
+        expires_at,
+        paid_at_ms,
+        payment_id,
+        digest,
+        acknowledged,
+        invoices,
+        cancellations,
+        conflicts,
+        kept,
+    ) = packed[:FIRST_LINE]
     return Reservation(
         reservation_id,
         version,
@@ -189,7 +134,12 @@ def _reservation(reservation_id: ReservationId, packed: list[Any]) -> Reservatio
         None if paid_at_ms is False else paid_at_ms,
         None if payment_id is False else payment_id,
         None if digest is False else digest,
-        tuple([_line(packed, at) for at in range(FIRST_LINE, len(packed), LINE_WIDTH)]),
+        tuple(
+            [
+                Line(line_id, *split_pair(name), *units)
+                for line_id, name, *units in groups(packed[FIRST_LINE:], LINE_WIDTH)
+            ]
+        ),
         _acknowledged(acknowledged) if acknowledged else (),
         _remembered(invoices) if invoices else (),
         _remembered(cancellations) if cancellations else (),
@@ -199,18 +149,12 @@ def _reservation(reservation_id: ReservationId, packed: list[Any]) -> Reservatio
 
 
 def _acknowledged(units: list[int]) -> tuple[AcknowledgedUnits, ...]:
-    return tuple([AcknowledgedUnits(*units[at : at + 3]) for at in range(0, len(units), 3)])
-
-
-def _line(packed: list[Any], at: int) -> Line:
-    line_id, name, *units = packed[at : at + LINE_WIDTH]
-    warehouse_id, sku = split_key(name)
-    return Line(line_id, warehouse_id, sku, *units)
+    return tuple([AcknowledgedUnits(*group) for group in groups(units, 3)])
 
 
 def _remembered(documents: list[Any]) -> tuple[Remembered, ...]:
     return tuple(
-        Remembered(_present(document_id), digest)
+        Remembered(present(document_id), digest)
         for document_id, digest in zip(documents[::2], documents[1::2], strict=True)
     )
 
@@ -222,8 +166,8 @@ def _kept(packed: list[Any]) -> Kept:
         for line_id, quantity in zip(units[::2], units[1::2], strict=True)
     )
     if kind == KEPT_INVOICE:
-        return KeptInvoice(_present(document_id), at_ms, lines)
-    return KeptCancellation(_present(document_id), lines)
+        return KeptInvoice(present(document_id), at_ms, lines)
+    return KeptCancellation(present(document_id), lines)
 
 
 def _stock(stock_id: StockId, packed: list[list[Any]]) -> Stock:
@@ -259,5 +203,6 @@ def _cause(packed: Value) -> Cause | None:
     )
 
 
-def _present(value: Value) -> Value:
+def present(value: Value) -> Value:
+    """Return a value that may be absent: None instead of False."""
     return None if value is False else value

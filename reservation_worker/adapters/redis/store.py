@@ -1,7 +1,8 @@
 """`Store` on Redis or Valkey: single, behind Sentinel, or a cluster."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any, TypeAlias
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 from redis import Redis
 from redis.cluster import RedisCluster
@@ -13,15 +14,17 @@ from reservation_worker.adapters.redis.errors import (
     is_broken_connection,
     translated,
 )
+from reservation_worker.adapters.redis.outbox import encode_outbox_entry
 from reservation_worker.adapters.redis.packing import pack_facts
+from reservation_worker.adapters.redis.pipeline import Pipeline, Reply
 from reservation_worker.adapters.redis.records import (
-    unpack_outbox_entry,
     unpack_outcomes,
     unpack_reservation,
     unpack_settlement,
     unpack_stock,
 )
 from reservation_worker.adapters.redis.scripts import Script, load_scripts
+from reservation_worker.contracts.records import OutputRecord
 from reservation_worker.domain.facts import DeadlineReached, Fact
 from reservation_worker.domain.keys import ReservationId, StockId, split_key
 from reservation_worker.domain.reservation import Reservation
@@ -30,18 +33,20 @@ from reservation_worker.ports import (
     DueWork,
     FatallyBroken,
     OutboxEntry,
+    ShardEpoch,
     ShardState,
+    ShardStep,
+    StepCall,
     StepRefusal,
     StepRefused,
     StepReply,
+    StepsUnderWay,
     StoreUnavailable,
 )
 
 Client = Redis | RedisCluster
 """Answers bytes (no ``decode_responses``), and never retries by itself."""
 Argument = bytes | str | int
-Reply: TypeAlias = Any
-"""What it is, the header of the script says."""
 
 
 class RedisStore:
@@ -72,84 +77,51 @@ class RedisStore:
 
     def step(self, shard: int, epoch: int, facts: Sequence[Fact]) -> StepReply | StepRefused:
         """Apply a prefix of facts of one shard, in order, atomically."""
-        assert facts, "a step needs a fact"
-        config = self._config
-        packed = pack_facts(facts[: config.facts_per_step_max])
-        reply = self._run(
-            "step",
-            shard,
-            epoch,
-            packed.facts,
-            packed.causes,
-            packed.lines,
-            config.lines_per_step_max,
-            config.event_bytes_max,
-            config.step_bytes_max,
-            config.outbox_steps_max,
-            config.settled_entries_max,
-        )
-        if reply[0] == 0:
-            return _refused(reply)
-        outcomes = unpack_outcomes(reply[3])
-        assert 1 <= len(outcomes) <= len(facts), "a step takes a prefix of its facts"
-        return StepReply(outcomes, reply[1], reply[2])
+        call = StepCall(shard, epoch, facts)
+        return _step_reply(call, self._run("step", shard, *self._step_arguments(call)))
+
+    def begin_steps(self, calls: Sequence[StepCall]) -> StepsUnderWay:
+        """Send steps of different shards, and come back before they are answered."""
+        sent = self._send("step", [(one.shard, self._step_arguments(one)) for one in calls])
+        return _StepsUnderWay(calls, sent)
 
     def read_outbox(
-        self, shard: int, epoch: int, after_step: int, entries_max: int
-    ) -> tuple[OutboxEntry, ...] | StepRefused:
-        """Return the next entries behind a step, in order, without gaps.
+        self, after: Sequence[ShardStep], entries_max: int
+    ) -> tuple[tuple[OutboxEntry[OutputRecord], ...] | StepRefused, ...]:
+        """Return each shard's next entries behind a step, in order, without gaps.
 
         Raises:
             FatallyBroken: an entry that must be there is missing.
         """
-        bytes_max = self._config.outbox_read_bytes_max
-        reply = self._run("read_outbox", shard, epoch, after_step, entries_max, bytes_max)
-        if reply[0] == 0:
-            return _refused(reply)
-        _, last_step, *entries = reply
-        if not entries and after_step < last_step and entries_max:
-            raise FatallyBroken(
-                f"the outbox of shard {shard} lacks step {after_step + 1}, and its last step is "
-                f"{last_step}: rebuild the shard from the topics"
-            )
+        bytes_max = self._config.outbox_read_bytes_max // max(1, len(after))
+        replies = self._send(
+            "read_outbox",
+            [(one.shard, (one.epoch, one.step, entries_max, bytes_max)) for one in after],
+        )()
         return tuple(
-            OutboxEntry(step, unpack_outbox_entry(entry))
-            for step, entry in enumerate(entries, after_step + 1)
+            [_entries(one, reply, entries_max) for one, reply in zip(after, replies, strict=True)]
         )
 
-    def mark_published(self, shard: int, epoch: int, step: int) -> StepRefused | None:
-        """Record that the outbox is published up to a step, and trim it.
+    def mark_published(self, steps: Sequence[ShardStep]) -> tuple[StepRefused | None, ...]:
+        """Record that each shard's outbox is published up to a step, and trim it.
 
         Raises:
             FatallyBroken: the shard has not come so far.
         """
-        reply = self._run("mark_published", shard, epoch, step)
-        if reply[0] == 0:
-            return _refused(reply)
-        if step > reply[1]:
-            raise FatallyBroken(
-                f"step {step} of shard {shard} is published, but Redis knows only {reply[1]} "
-                "steps: rebuild the shard from the topics"
-            )
-        return None
+        replies = self._send(
+            "mark_published", [(one.shard, (one.epoch, one.step)) for one in steps]
+        )
+        return tuple([_marked(one, reply) for one, reply in zip(steps, replies(), strict=True)])
 
     def due(
-        self, shard: int, epoch: int, expired_up_to_ms: int, facts_max: int
-    ) -> DueWork | StepRefused:
-        """Return deadlines at or before an instant, and settlements that wait."""
+        self, shards: Sequence[ShardEpoch], expired_up_to_ms: int, facts_max: int
+    ) -> tuple[DueWork | StepRefused, ...]:
+        """Return each shard's deadlines at or before an instant, and settlements that wait."""
         assert facts_max >= 1, "no number means infinity"
-        reply = self._run("due", shard, epoch, expired_up_to_ms, facts_max)
-        if reply[0] == 0:
-            return _refused(reply)
-        _, deadlines, settlements = reply
-        return DueWork(
-            tuple(
-                DeadlineReached(account, order_id, int(score))
-                for key, score in zip(deadlines[::2], deadlines[1::2], strict=True)
-                for account, order_id in (split_key(key.decode()),)
-            ),
-            tuple(unpack_settlement(member.decode()) for member in settlements),
+        replies = self._send(
+            "due", [(one.shard, (one.epoch, expired_up_to_ms, facts_max)) for one in shards]
         )
+        return tuple([_due_work(reply) for reply in replies()])
 
     def latest_steps(self, shards: Sequence[int]) -> tuple[int, ...]:
         """Return each shard's step, unverified: only a hint that there is something to read."""
@@ -185,10 +157,57 @@ class RedisStore:
         packed = self._command("GET", f"{{s{shard}}}:s:{stock_id.key}")
         return None if packed is None else unpack_stock(stock_id, packed)
 
+    def _step_arguments(self, call: StepCall) -> tuple[Argument, ...]:
+        assert call.facts, "a step needs a fact"
+        config = self._config
+        packed = pack_facts(call.facts[: config.facts_per_step_max])
+        return (
+            call.epoch,
+            packed.facts,
+            packed.causes,
+            packed.lines,
+            config.lines_per_step_max,
+            config.event_bytes_max,
+            config.step_bytes_max,
+            config.outbox_steps_max,
+            config.settled_entries_max,
+        )
+
+    def _send(
+        self, name: str, calls: Sequence[tuple[int, tuple[Argument, ...]]]
+    ) -> Callable[[], list[Reply]]:
+        """Send one script to several shards at once; the result waits for their replies.
+
+        What broke is called once more, alone: harmless, whether it was run or not.
+        """
+        client = self._client
+        if len(calls) == 1 or isinstance(client, RedisCluster):
+            # The shards of a cluster are on different nodes.
+            return lambda: [self._run(name, shard, *arguments) for shard, arguments in calls]
+        commands = [self._script_call(name, shard, arguments) for shard, arguments in calls]
+        pipeline = Pipeline(client.connection_pool, commands)
+
+        def take() -> list[Reply]:
+            replies = pipeline.replies()
+            for position, (shard, arguments) in enumerate(calls):
+                error = replies[position]
+                if not isinstance(error, CLIENT_ERRORS):
+                    continue
+                if not (isinstance(error, NoScriptError) or is_broken_connection(error)):
+                    raise translated(error, name) from None
+                replies[position] = self._run(name, shard, *arguments)
+            return replies
+
+        return take
+
+    def _script_call(
+        self, name: str, shard: int, arguments: tuple[Argument, ...]
+    ) -> tuple[Argument, ...]:
+        return ("EVALSHA", self._shas[name], 1, _meta_key(shard), *arguments)
+
     def _run(self, name: str, shard: int, *arguments: Argument) -> Reply:
         """Run a script; what it replies is in the header of its file."""
-        key = _meta_key(shard)
-        return self._call(name, key, ("EVALSHA", self._shas[name], 1, key, *arguments))
+        return self._call(name, _meta_key(shard), self._script_call(name, shard, arguments))
 
     def _command(self, name: str, key: str | None) -> Reply:
         return self._call(name, key, (name,) if key is None else (name, key))
@@ -245,6 +264,69 @@ class RedisStore:
 def _meta_key(shard: int) -> str:
     """The hash tag keeps all keys of a shard in one slot."""
     return f"{{s{shard}}}:meta"
+
+
+@dataclass(frozen=True, slots=True)
+class _StepsUnderWay:
+    calls: Sequence[StepCall]
+    take: Callable[[], list[Reply]]
+
+    def replies(self) -> tuple[StepReply | StepRefused, ...]:
+        return tuple(
+            [_step_reply(call, reply) for call, reply in zip(self.calls, self.take(), strict=True)]
+        )
+
+
+def _step_reply(call: StepCall, reply: Reply) -> StepReply | StepRefused:
+    if reply[0] == 0:
+        return _refused(reply)
+    outcomes = unpack_outcomes(reply[3])
+    assert 1 <= len(outcomes) <= len(call.facts), "a step takes a prefix of its facts"
+    return StepReply(outcomes, reply[1], reply[2])
+
+
+def _entries(
+    after: ShardStep, reply: Reply, entries_max: int
+) -> tuple[OutboxEntry[OutputRecord], ...] | StepRefused:
+    if reply[0] == 0:
+        return _refused(reply)
+    _, last_step, *entries = reply
+    if not entries and after.step < last_step and entries_max:
+        raise FatallyBroken(
+            f"the outbox of shard {after.shard} lacks step {after.step + 1}, and its last step is "
+            f"{last_step}: rebuild the shard from the topics"
+        )
+    return tuple(
+        [
+            encode_outbox_entry(after.shard, step, entry)
+            for step, entry in enumerate(entries, after.step + 1)
+        ]
+    )
+
+
+def _due_work(reply: Reply) -> DueWork | StepRefused:
+    if reply[0] == 0:
+        return _refused(reply)
+    _, deadlines, settlements = reply
+    return DueWork(
+        tuple(
+            DeadlineReached(account, order_id, int(score))
+            for key, score in zip(deadlines[::2], deadlines[1::2], strict=True)
+            for account, order_id in (split_key(key.decode()),)
+        ),
+        tuple(unpack_settlement(member.decode()) for member in settlements),
+    )
+
+
+def _marked(mark: ShardStep, reply: Reply) -> StepRefused | None:
+    if reply[0] == 0:
+        return _refused(reply)
+    if mark.step > reply[1]:
+        raise FatallyBroken(
+            f"step {mark.step} of shard {mark.shard} is published, but Redis knows only "
+            f"{reply[1]} steps: rebuild the shard from the topics"
+        )
+    return None
 
 
 def _refused(reply: Sequence[Any]) -> StepRefused:

@@ -154,10 +154,10 @@ end
 -- The heads of all changes of a step are packed at once: each call of the packer costs.
 local function publish(step, draft, reason, occurred_at, cause, packed)
   local heads, pieces, number = step.heads, step.pieces, step.change_count
-  local head_at, piece_at = 5 * number, 2 * number
+  local head_at, piece_at = 6 * number, 2 * number
   heads[head_at + 1], heads[head_at + 2] = draft.record.key, draft.status_before
-  heads[head_at + 3], heads[head_at + 4] = reason, occurred_at
-  heads[head_at + 5] = rarities(draft)
+  heads[head_at + 3], heads[head_at + 4] = drafts.status(draft.reservation), reason
+  heads[head_at + 5], heads[head_at + 6] = occurred_at, rarities(draft)
   pieces[piece_at + 1], pieces[piece_at + 2] = cause, packed
   step.change_count = number + 1
   step.event_bytes = step.event_bytes + #draft.record.key + #cause + #packed

@@ -162,7 +162,7 @@ wire.conflict = {
 wire.CONFLICTS = 8
 
 -- How an outbox entry is laid out; another layout gets another number.
-wire.OUTBOX_FORMAT = 1
+wire.OUTBOX_FORMAT = 2
 
 wire.NOTHING = '\192' -- msgpack's nil, for where a cause would be
 
