@@ -153,6 +153,16 @@ class DueWork:
     settlements: tuple[Settlement, ...]
 
 
+@value_class(frozen=True, slots=True)
+class Look:
+    """What one look at the shards of an owner brought."""
+
+    marked: tuple[StepRefused | None, ...]
+    """As `Store.mark_published` answers."""
+    latest_steps: tuple[int, ...]
+    """Each shard's step, unverified: only a hint that there is something to read."""
+
+
 class StepsUnderWay(Protocol):
     """Steps that were sent, and whose replies nobody has taken yet."""
 
@@ -200,8 +210,8 @@ class Store(Protocol[Written_co]):
         """Return each shard's deadlines at or before an instant, and settlements that wait."""
         ...
 
-    def latest_steps(self, shards: Sequence[int]) -> tuple[int, ...]:
-        """Return each shard's step, unverified: only a hint that there is something to read."""
+    def look(self, published: Sequence[ShardStep], shards: Sequence[int]) -> Look:
+        """Mark what is published, and tell of shards whether there is anything new."""
         ...
 
     def claim(self, shard: int, inspected: ShardState, epoch: int) -> bool:

@@ -88,7 +88,6 @@ class Publisher:
         """
         refused: dict[int, StepRefusal] = {}
         broken: dict[int, str] = {}
-        self._tell_store(owned, refused)
         load = _Load()
         waiting = [shard for shard in self._waiting(owned, refused) if shard not in refused]
         outboxes = self._parts.store.read_outbox(
@@ -113,40 +112,34 @@ class Publisher:
             self._unmarked.update(load.positions)
         return Publication(load.positions, refused, broken)
 
-    def tell_store(self, owned: Mapping[int, Position]) -> Mapping[int, StepRefusal]:
-        """Let the store know what is published, so that it trims its outboxes.
-
-        Raises:
-            StoreUnavailable: it is told at the next call.
-        """
-        refused: dict[int, StepRefusal] = {}
-        self._tell_store(owned, refused)
-        return refused
-
     def forget(self) -> None:
         """Drop what the store was to be told: its shards are taken over again."""
         self._unmarked.clear()
 
-    def _tell_store(self, owned: Mapping[int, Position], refused: dict[int, StepRefusal]) -> None:
+    def _waiting(self, owned: Mapping[int, Position], refused: dict[int, StepRefusal]) -> list[int]:
+        """Tell the store what is published, and return the shards with something to publish.
+
+        They begin with another one each time.
+        """
+        shards = sorted(owned)
         marks = [
             ShardStep(shard, position.minted, position.step)
             for shard, position in self._unmarked.items()
             if shard in owned and owned[shard].minted == position.minted
         ]
+        if not shards:
+            self._unmarked.clear()
+            return []
         if marks:
             self._parts.waypoint(Waypoint.PUBLISH_BEFORE_TRIM)
-            for mark, reply in zip(marks, self._parts.store.mark_published(marks), strict=True):
-                if reply is not None:
-                    refused[mark.shard] = reply.reason
-            self._parts.waypoint(Waypoint.PUBLISH_AFTER_TRIM)
+        look = self._parts.store.look(marks, shards)
         self._unmarked.clear()
-
-    def _waiting(self, owned: Mapping[int, Position], refused: dict[int, StepRefusal]) -> list[int]:
-        """Return the shards with something to publish, beginning with another one each time."""
-        shards = sorted(owned)
-        if not shards:
-            return []
-        steps = dict(zip(shards, self._parts.store.latest_steps(shards), strict=True))
+        if marks:
+            self._parts.waypoint(Waypoint.PUBLISH_AFTER_TRIM)
+        for mark, reply in zip(marks, look.marked, strict=True):
+            if reply is not None:
+                refused[mark.shard] = reply.reason
+        steps = dict(zip(shards, look.latest_steps, strict=True))
         for shard in shards:
             if steps[shard] < owned[shard].step:
                 # Published steps are missing: the verification says what to do.

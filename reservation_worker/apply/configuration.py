@@ -22,7 +22,7 @@ class ApplyConfig:
     """Reading pauses at this many bytes of records that are not applied yet."""
     dead_letters_per_commit_max: int = 500
     """A commit stops before the batch that would bring more; a single batch may."""
-    commit_interval_ms: int = 100
+    commit_interval_ms: int = 500
     """Time between two commits of offsets: it delays only the payment frontier."""
     retry_interval_ms: int = 100
     """Wait after a refused step or an outage before the next attempt."""

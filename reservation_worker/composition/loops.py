@@ -117,7 +117,7 @@ def build_owner(
     publish = settings.publish
     clock, metrics, waypoint = foundation.clock, foundation.metrics, surroundings.waypoint
     store = surroundings.store(build_store(settings))
-    group = KafkaShardGroup(foundation.kafka, settings.topics.shards, metrics)
+    group = KafkaShardGroup(foundation.kafka, settings.topics.shards, foundation.clock, metrics)
     outputs = output_topics(settings)
     transactions = KafkaTransactions(
         foundation.kafka, TransactionsParts(settings.topics.shards, outputs, clock, waypoint)

@@ -164,7 +164,7 @@ class ApplySettings(Section):
     """Reading pauses at so many bytes that are not applied."""
     dead_letters_per_commit_max: Count = 500
     """Dead letters that one commit carries, unless a single batch has more."""
-    commit_interval_ms: Milliseconds = 100
+    commit_interval_ms: Milliseconds = 500
     """Time between two commits of offsets."""
     retry_interval_ms: Milliseconds = 100
     """Wait after a refused step or an outage."""

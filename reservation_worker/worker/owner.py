@@ -118,7 +118,6 @@ class OwnerLoop:
             self._give_up(publication.refused)
             for shard, reason in publication.broken.items():
                 self._hold(shard, reason)
-            self._give_up(self._parts.publisher.tell_store(self._owned))
             more = self._run_schedule()
         except StoreUnavailable:
             self._wait_for(Dependency.REDIS)

@@ -108,7 +108,7 @@ class Reader:
                 "group.id": "benchmark-reader",
                 "isolation.level": "read_committed",
                 "enable.auto.commit": False,
-                "fetch.wait.max.ms": 5,
+                "fetch.wait.max.ms": 100,
             }
         )
         partitions = self._consumer.list_topics(OUTPUT, 10).topics[OUTPUT].partitions

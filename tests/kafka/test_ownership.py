@@ -9,7 +9,7 @@ from confluent_kafka import Producer, TopicPartition
 from prometheus_client import CollectorRegistry
 
 from reservation_worker.adapters.kafka.configuration import KafkaConfig, Rebalancing
-from reservation_worker.adapters.kafka.membership import capture_membership
+from reservation_worker.adapters.kafka.membership import MembershipCapture
 from reservation_worker.adapters.kafka.positions import position_text
 from reservation_worker.adapters.kafka.shard_group import KafkaShardGroup
 from reservation_worker.adapters.kafka.transactions import KafkaTransactions, TransactionsParts
@@ -35,7 +35,9 @@ class Owner:
     """One member of the group of shards, with its producer."""
 
     def __init__(self, topics: ShopTopics, config: KafkaConfig) -> None:
-        self.group = KafkaShardGroup(config, topics.layout.shards, Metrics(CollectorRegistry()))
+        self.group = KafkaShardGroup(
+            config, topics.layout.shards, MachineClock(), Metrics(CollectorRegistry())
+        )
         self.transactions = KafkaTransactions(
             config,
             TransactionsParts(topics.layout.shards, topics.output_names, MachineClock()),
@@ -203,7 +205,7 @@ def test_nobody_is_a_member_before_the_group_is_joined(
 ) -> None:
     """An empty member id is checked against nothing: the brokers would let it pass."""
     owner = start("first")
-    assert capture_membership(owner.group._consumer) is None  # noqa: SLF001
+    assert MembershipCapture(owner.group._consumer, MachineClock()).current() is None  # noqa: SLF001
 
 
 def test_a_fenced_producer_is_replaced_and_tells_so(start: Callable[..., Owner]) -> None:

@@ -87,7 +87,7 @@ class KafkaWorker:
                     layout.inputs, layout.dead_letter, self.clock, metrics, self.waypoint
                 ),
             ),
-            group=KafkaShardGroup(self.config, layout.shards, metrics),
+            group=KafkaShardGroup(self.config, layout.shards, self.clock, metrics),
             transactions=KafkaTransactions(
                 self.config,
                 TransactionsParts(

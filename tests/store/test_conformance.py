@@ -74,7 +74,7 @@ def test_another_epoch_is_refused_and_the_refusal_names_the_current_one(
     claim(store)
     claim(store, EPOCH + 1)
     assert StepRefused(StepRefusal.EPOCH, EPOCH + 1) == store.step(SHARD, EPOCH, [ordered()])
-    assert (0,) == store.latest_steps([SHARD])
+    assert (0,) == store.look([], [SHARD]).latest_steps
 
 
 def test_claiming_never_goes_over_a_newer_epoch(store: Store[OutputRecord]) -> None:
@@ -383,7 +383,7 @@ def test_latest_steps_are_a_hint_for_several_shards(store: Store[OutputRecord]) 
     """The publisher need not ask shards that have nothing to say."""
     claim(store)
     step(store, [ordered()])
-    assert (0, 1, 0) == store.latest_steps([SHARD - 1, SHARD, SHARD + 1])
+    assert (0, 1, 0) == store.look([], [SHARD - 1, SHARD, SHARD + 1]).latest_steps
 
 
 def test_the_largest_numbers_of_the_domain_survive(store: Store[OutputRecord]) -> None:

@@ -56,7 +56,7 @@ def test_a_shard_lives_in_one_slot_of_a_cluster(cluster_store: RedisStore) -> No
     assert (OutcomeKind.CHANGED,) * 5 == apply_all(cluster_store, facts)
     assert 1 == len(due(cluster_store).deadlines)
     assert cluster_store.mark_published([ShardStep(SHARD, EPOCH, 1)])[0] is None
-    assert (0, 2) == cluster_store.latest_steps([SHARD - 1, SHARD])
+    assert (0, 2) == cluster_store.look([], [SHARD - 1, SHARD]).latest_steps
     assert cluster_store.now_ms() > 0
 
 

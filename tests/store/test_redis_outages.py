@@ -139,7 +139,7 @@ def test_a_server_that_is_gone_is_an_outage(
     with pytest.raises(StoreUnavailable):
         own_store.step(SHARD, EPOCH, [ordered()])
     with pytest.raises(StoreUnavailable):
-        own_store.latest_steps([SHARD])
+        own_store.look([], [SHARD])
     with pytest.raises(StoreUnavailable):
         own_store.now_ms()
 

@@ -51,7 +51,7 @@ def test_the_user_may_run_a_day_of_the_worker(client: Redis) -> None:
     assert isinstance(due, DueWork)
     for timed in (*due.deadlines, *due.settlements):
         assert isinstance(store.step(SHARD, EPOCH, [timed]), StepReply)
-    (step,) = store.latest_steps([SHARD])
+    (step,) = store.look([], [SHARD]).latest_steps
     entries = store.read_outbox([ShardStep(SHARD, EPOCH, 0)], 100)[0]
     assert isinstance(entries, tuple)
     assert step == entries[-1].step

@@ -20,6 +20,7 @@ from reservation_worker.ports import (
     Clock,
     DueWork,
     FatallyBroken,
+    Look,
     OutboxEntry,
     ShardEpoch,
     ShardState,
@@ -139,11 +140,14 @@ class InMemoryStore:
         with self._lock:
             return tuple([self._due(one, expired_up_to_ms, facts_max) for one in shards])
 
-    def latest_steps(self, shards: Sequence[int]) -> tuple[int, ...]:
-        """Return each shard's step, unverified."""
+    def look(self, published: Sequence[ShardStep], shards: Sequence[int]) -> Look:
+        """Mark what is published, and tell of shards whether there is anything new."""
         with self._lock:
             self._answer()
-            return tuple((self._shards.get(shard) or Shard(shard)).step for shard in shards)
+            return Look(
+                self.mark_published(published),
+                tuple([(self._shards.get(shard) or Shard(shard)).step for shard in shards]),
+            )
 
     def claim(self, shard: int, inspected: ShardState, epoch: int) -> bool:
         """Write epoch and server into ``meta`` if it still says what was inspected."""

@@ -26,7 +26,7 @@ from reservation_worker.adapters.kafka.errors import (
     is_end_of_partition,
     says_out_of_range,
 )
-from reservation_worker.adapters.kafka.membership import capture_membership
+from reservation_worker.adapters.kafka.membership import MembershipCapture
 from reservation_worker.adapters.kafka.partition_gauges import PartitionGauges
 from reservation_worker.adapters.kafka.producer import (
     ANY_PARTITION,
@@ -93,6 +93,7 @@ class KafkaInputLog:
         )
         options = member_options(config, ROLE, config.group_id)
         self._consumer = Consumer({**options, **forward_client_logs(str(options["client.id"]))})
+        self._membership = MembershipCapture(self._consumer, parts.clock)
         self._consumer.subscribe(
             list(parts.topics),
             on_assign=self._on_assign,
@@ -106,12 +107,12 @@ class KafkaInputLog:
         Raises:
             FatallyBroken: the client is, or a committed offset is out of range.
         """
-        membership = capture_membership(self._consumer)
+        membership = self._membership.current()
         rebalances_total = self._rebalances_total
         try:
             first = self._consumer.poll(timeout_ms / 1000)
             if self._rebalances_total != rebalances_total:
-                membership = capture_membership(self._consumer)
+                membership = self._membership.current()
             held_before = set(self._held)
             self._changed_now.clear()
             messages = self._consumer.consume(records_max, 0)
@@ -293,6 +294,7 @@ class KafkaInputLog:
         """Begin at the committed offsets. Must not raise: the client would drop records."""
         assigned = {(partition.topic, partition.partition) for partition in partitions}
         self._rebalances_total += 1
+        self._membership.forget()
         self._held |= assigned
         self._changed |= assigned
         self._changed_now |= assigned
@@ -334,6 +336,7 @@ class KafkaInputLog:
         """Hold these no longer; the client takes them away when the callback returns."""
         revoked = {(partition.topic, partition.partition) for partition in partitions}
         self._rebalances_total += 1
+        self._membership.forget()
         self._held -= revoked
         self._unpositioned -= revoked
         self._changed |= revoked

@@ -14,9 +14,9 @@ from reservation_worker.adapters.kafka.configuration import (
     member_options,
 )
 from reservation_worker.adapters.kafka.errors import error_of
-from reservation_worker.adapters.kafka.membership import capture_membership
+from reservation_worker.adapters.kafka.membership import MembershipCapture
 from reservation_worker.adapters.kafka.positions import parse_position
-from reservation_worker.ports import BrokerUnavailable, FatallyBroken, OwnedShards, Position
+from reservation_worker.ports import BrokerUnavailable, Clock, FatallyBroken, OwnedShards, Position
 from reservation_worker.telemetry.labels import RebalanceKind
 from reservation_worker.telemetry.log_events import (
     CLIENT_WARNED,
@@ -38,7 +38,7 @@ class KafkaShardGroup:
     run only inside of polls; so none is open when a callback runs.
     """
 
-    def __init__(self, config: KafkaConfig, topic: str, metrics: Metrics) -> None:
+    def __init__(self, config: KafkaConfig, topic: str, clock: Clock, metrics: Metrics) -> None:
         """Subscribe; the group is joined by polling."""
         self._topic = topic
         self._metrics = metrics
@@ -52,6 +52,7 @@ class KafkaShardGroup:
             "enable.partition.eof": False,
         }
         self._consumer = Consumer({**options, **forward_client_logs(str(options["client.id"]))})
+        self._membership = MembershipCapture(self._consumer, clock)
         self._consumer.subscribe(
             [topic],
             on_assign=self._on_assign,
@@ -68,7 +69,7 @@ class KafkaShardGroup:
         membership = None
         for _ in range(CAPTURE_ATTEMPTS_MAX):
             rebalances_total = self._rebalances_total
-            captured = capture_membership(self._consumer)
+            captured = self._membership.current()
             self._serve()
             if self._rebalances_total == rebalances_total:
                 membership = captured
@@ -117,6 +118,7 @@ class KafkaShardGroup:
     def _on_assign(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         """Own these shards from now on. Must not raise: the client would swallow it."""
         self._rebalances_total += 1
+        self._membership.forget()
         for partition in partitions:
             self._tenures[partition.partition] = self._rebalances_total
         self._count(RebalanceKind.ASSIGNED, PARTITIONS_ASSIGNED, partitions)
@@ -140,6 +142,7 @@ class KafkaShardGroup:
     def _forget(self, partitions: list[TopicPartition], kind: RebalanceKind, event: str) -> None:
         """Own these no longer; the client takes them away when the callback returns."""
         self._rebalances_total += 1
+        self._membership.forget()
         for partition in partitions:
             self._tenures.pop(partition.partition, None)
         self._count(kind, event, partitions)

@@ -1,7 +1,6 @@
 """`Store` on Redis or Valkey: single, behind Sentinel, or a cluster."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from redis import Redis
@@ -29,9 +28,11 @@ from reservation_worker.domain.facts import DeadlineReached, Fact
 from reservation_worker.domain.keys import ReservationId, StockId, split_key
 from reservation_worker.domain.reservation import Reservation
 from reservation_worker.domain.stock import Stock
+from reservation_worker.domain.values import value_class
 from reservation_worker.ports import (
     DueWork,
     FatallyBroken,
+    Look,
     OutboxEntry,
     ShardEpoch,
     ShardState,
@@ -47,6 +48,15 @@ from reservation_worker.ports import (
 Client = Redis | RedisCluster
 """Answers bytes (no ``decode_responses``), and never retries by itself."""
 Argument = bytes | str | int
+
+
+@value_class(frozen=True, slots=True)
+class _Call:
+    """One command, and the key that says which server it is for; None: any."""
+
+    what: str
+    key: str | None
+    command: tuple[Argument, ...]
 
 
 class RedisStore:
@@ -82,7 +92,9 @@ class RedisStore:
 
     def begin_steps(self, calls: Sequence[StepCall]) -> StepsUnderWay:
         """Send steps of different shards, and come back before they are answered."""
-        sent = self._send("step", [(one.shard, self._step_arguments(one)) for one in calls])
+        sent = self._send(
+            [self._script("step", one.shard, *self._step_arguments(one)) for one in calls]
+        )
         return _StepsUnderWay(calls, sent)
 
     def read_outbox(
@@ -95,8 +107,10 @@ class RedisStore:
         """
         bytes_max = self._config.outbox_read_bytes_max // max(1, len(after))
         replies = self._send(
-            "read_outbox",
-            [(one.shard, (one.epoch, one.step, entries_max, bytes_max)) for one in after],
+            [
+                self._script("read_outbox", one.shard, one.epoch, one.step, entries_max, bytes_max)
+                for one in after
+            ]
         )()
         return tuple(
             [_entries(one, reply, entries_max) for one, reply in zip(after, replies, strict=True)]
@@ -109,7 +123,7 @@ class RedisStore:
             FatallyBroken: the shard has not come so far.
         """
         replies = self._send(
-            "mark_published", [(one.shard, (one.epoch, one.step)) for one in steps]
+            [self._script("mark_published", one.shard, one.epoch, one.step) for one in steps]
         )
         return tuple([_marked(one, reply) for one, reply in zip(steps, replies(), strict=True)])
 
@@ -119,19 +133,25 @@ class RedisStore:
         """Return each shard's deadlines at or before an instant, and settlements that wait."""
         assert facts_max >= 1, "no number means infinity"
         replies = self._send(
-            "due", [(one.shard, (one.epoch, expired_up_to_ms, facts_max)) for one in shards]
+            [
+                self._script("due", one.shard, one.epoch, expired_up_to_ms, facts_max)
+                for one in shards
+            ]
         )
         return tuple([_due_work(reply) for reply in replies()])
 
-    def latest_steps(self, shards: Sequence[int]) -> tuple[int, ...]:
-        """Return each shard's step, unverified: only a hint that there is something to read."""
-        try:
-            pipeline = self._client.pipeline(transaction=False)
-            for shard in shards:
-                pipeline.hget(_meta_key(shard), "step")
-            return tuple(int(step or 0) for step in pipeline.execute())
-        except CLIENT_ERRORS as error:
-            raise translated(error, "latest_steps") from None
+    def look(self, published: Sequence[ShardStep], shards: Sequence[int]) -> Look:
+        """Mark what is published, and tell of shards whether there is anything new."""
+        marks = [
+            self._script("mark_published", one.shard, one.epoch, one.step) for one in published
+        ]
+        hints = [_Call("HGET", key, ("HGET", key, "step")) for key in map(_meta_key, shards)]
+        replies = self._send([*marks, *hints])()
+        marked = zip(published, replies[: len(marks)], strict=True)
+        return Look(
+            tuple([_marked(one, reply) for one, reply in marked]),
+            tuple([int(step or 0) for step in replies[len(marks) :]]),
+        )
 
     def claim(self, shard: int, inspected: ShardState, epoch: int) -> bool:
         """Write epoch and server into ``meta`` if it still says what was inspected."""
@@ -173,46 +193,42 @@ class RedisStore:
             config.settled_entries_max,
         )
 
-    def _send(
-        self, name: str, calls: Sequence[tuple[int, tuple[Argument, ...]]]
-    ) -> Callable[[], list[Reply]]:
-        """Send one script to several shards at once; the result waits for their replies.
+    def _send(self, calls: Sequence[_Call]) -> Callable[[], list[Reply]]:
+        """Send calls one behind the other; the result waits for their replies.
 
         What broke is called once more, alone: harmless, whether it was run or not.
         """
         client = self._client
-        if len(calls) == 1 or isinstance(client, RedisCluster):
+        if not calls or isinstance(client, RedisCluster):
             # The shards of a cluster are on different nodes.
-            return lambda: [self._run(name, shard, *arguments) for shard, arguments in calls]
-        commands = [self._script_call(name, shard, arguments) for shard, arguments in calls]
-        pipeline = Pipeline(client.connection_pool, commands)
+            return lambda: [self._call(call) for call in calls]
+        pipeline = Pipeline(client.connection_pool, [call.command for call in calls])
 
         def take() -> list[Reply]:
             replies = pipeline.replies()
-            for position, (shard, arguments) in enumerate(calls):
+            for position, call in enumerate(calls):
                 error = replies[position]
                 if not isinstance(error, CLIENT_ERRORS):
                     continue
                 if not (isinstance(error, NoScriptError) or is_broken_connection(error)):
-                    raise translated(error, name) from None
-                replies[position] = self._run(name, shard, *arguments)
+                    raise translated(error, call.what) from None
+                replies[position] = self._call(call)
             return replies
 
         return take
 
-    def _script_call(
-        self, name: str, shard: int, arguments: tuple[Argument, ...]
-    ) -> tuple[Argument, ...]:
-        return ("EVALSHA", self._shas[name], 1, _meta_key(shard), *arguments)
+    def _script(self, name: str, shard: int, *arguments: Argument) -> _Call:
+        """Call a script; what it replies is in the header of its file."""
+        key = _meta_key(shard)
+        return _Call(name, key, ("EVALSHA", self._shas[name], 1, key, *arguments))
 
     def _run(self, name: str, shard: int, *arguments: Argument) -> Reply:
-        """Run a script; what it replies is in the header of its file."""
-        return self._call(name, _meta_key(shard), self._script_call(name, shard, arguments))
+        return self._call(self._script(name, shard, *arguments))
 
     def _command(self, name: str, key: str | None) -> Reply:
-        return self._call(name, key, (name,) if key is None else (name, key))
+        return self._call(_Call(name, key, (name,) if key is None else (name, key)))
 
-    def _call(self, what: str, key: str | None, command: tuple[Argument, ...]) -> Reply:
+    def _call(self, call: _Call) -> Reply:
         """Send one command to the server that holds a key, again while the connection breaks.
 
         Whether a call on a broken connection was run nobody knows; each of these is harmless twice.
@@ -221,10 +237,10 @@ class RedisStore:
             StoreUnavailable: Redis cannot be reached or refuses for now.
             FatallyBroken: it refuses for good.
         """
-        attempts_max = self._config.attempts_max
+        what, key, attempts_max = call.what, call.key, self._config.attempts_max
         for attempt in range(1, attempts_max + 1):
             try:
-                return self._server_of(key).execute_command(*command)  # type: ignore[no-untyped-call]
+                return self._server_of(key).execute_command(*call.command)  # type: ignore[no-untyped-call]
             except NoScriptError:
                 self._load_script(what, key)
             except CLIENT_ERRORS as error:
@@ -266,7 +282,7 @@ def _meta_key(shard: int) -> str:
     return f"{{s{shard}}}:meta"
 
 
-@dataclass(frozen=True, slots=True)
+@value_class(frozen=True, slots=True)
 class _StepsUnderWay:
     calls: Sequence[StepCall]
     take: Callable[[], list[Reply]]
