@@ -49,6 +49,8 @@ class Publication:
 
     positions: Mapping[int, Position]
     """Of the shards of which something was published."""
+    records_total: int
+    """How many records that was."""
     refused: Mapping[int, StepRefusal]
     """Shards that must be taken over again before anything else of them is published."""
     broken: Mapping[int, str]
@@ -110,7 +112,7 @@ class Publisher:
         if load.positions:
             self._commit(load, membership)
             self._unmarked.update(load.positions)
-        return Publication(load.positions, refused, broken)
+        return Publication(load.positions, len(load.records), refused, broken)
 
     def forget(self) -> None:
         """Drop what the store was to be told: its shards are taken over again."""

@@ -42,6 +42,11 @@ class OwnerConfig:
 
     poll_interval_ms: int = 5
     """Longest wait for something to publish; an apply loop of the same process wakes it up."""
+    small_transaction_records: int = 500
+    small_transaction_pause_ms: int = 10
+    """Wait after a transaction of fewer records: a transaction costs the brokers much the same
+    however few it carries, and while they are busy with it every later one is slower.
+    """
     retry_interval_ms: int = 200
     """Wait after an outage before the next attempt to take over or to publish."""
     retry_held_interval_ms: int = 10_000

@@ -82,6 +82,7 @@ class OwnerLoop:
         self._epoch_reasons: dict[int, EpochReason] = {}
         self._scan_at_ms: dict[int, int] = {}
         self._retry_at_ms = 0
+        self._publish_at_ms = 0
         self._retry_held_at_ms = 0
         self._fenced_in_a_row = 0
         self._in_group = False
@@ -102,7 +103,9 @@ class OwnerLoop:
             worked = self._work(ownership, ownership.membership)
         self.status = self._look()
         if not worked:
-            self._parts.wait_for_work(self._config.poll_interval_ms)
+            pause_ms = self._publish_at_ms - self._now_ms()
+            longest_ms = self._config.poll_interval_ms
+            self._parts.wait_for_work(min(longest_ms, pause_ms) if pause_ms > 0 else longest_ms)
 
     def close(self) -> None:
         """Leave the group; another member takes the shards over."""
@@ -113,6 +116,8 @@ class OwnerLoop:
         """Do what there is to do; tell whether there may be more at once."""
         try:
             self._take_over(ownership, membership)
+            if self._now_ms() < self._publish_at_ms:
+                return False
             publication = self._parts.publisher.publish(self._owned, membership)
             self._owned.update(publication.positions)
             self._give_up(publication.refused)
@@ -136,6 +141,8 @@ class OwnerLoop:
         self._hear_from_both()
         if publication.positions:
             self._fenced_in_a_row = 0
+            if publication.records_total < self._config.small_transaction_records:
+                self._publish_at_ms = self._now_ms() + self._config.small_transaction_pause_ms
             self._parts.metrics.last_progress_timestamp.set(self._parts.clock.now_ms() / 1000)
         return more or bool(publication.positions)
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from confluent_kafka import Consumer, KafkaException, Producer, TopicPartition
 
-from reservation_worker.embedded.kafka import EmbeddedKafka
+from reservation_worker.embedded.kafka import ROOMY_JAVA, EmbeddedKafka, KafkaConfig
 from reservation_worker.embedded.valkey import EmbeddedValkey
 from tests.benchmarks.mix import Message
 
@@ -53,7 +53,9 @@ class Stage:
 def stage(directory: Path) -> Iterator[Stage]:
     """Start Kafka and Valkey (AOF every second) and create the topics."""
     with (
-        EmbeddedKafka(directory / "kafka", brokers=1, progress=_say) as kafka,
+        EmbeddedKafka(
+            directory / "kafka", config=KafkaConfig(java_options=ROOMY_JAVA), progress=_say
+        ) as kafka,
         EmbeddedValkey(directory / "valkey", append_fsync="everysec") as valkey,
     ):
         found = Stage(directory, kafka.bootstrap_servers, valkey)
