@@ -1,8 +1,6 @@
 """The apply loop: poll, decode, step, commit."""
 
 from collections import Counter
-from collections.abc import Callable
-from dataclasses import dataclass
 from typing import assert_never
 
 import structlog
@@ -16,23 +14,19 @@ from reservation_worker.apply.batches import (
     WaitingFact,
 )
 from reservation_worker.apply.configuration import ApplyConfig
+from reservation_worker.apply.parts import ApplyParts, ApplyStatus
 from reservation_worker.apply.queues import ShardQueues
 from reservation_worker.contracts.records import (
-    DeadLetter,
-    OutputRecord,
     Record,
     Rejection,
     record_bytes,
     rejection_of,
 )
-from reservation_worker.domain.facts import InputFact
 from reservation_worker.domain.keys import shard_of
 from reservation_worker.domain.values import value_class
 from reservation_worker.ports import (
     BrokerUnavailable,
-    Clock,
     CommitFateUnknown,
-    InputLog,
     OwnershipLost,
     Polled,
     StepCall,
@@ -40,7 +34,6 @@ from reservation_worker.ports import (
     StepRefused,
     StepReply,
     StepsUnderWay,
-    Store,
     StoreUnavailable,
     Waypoint,
 )
@@ -62,34 +55,6 @@ from reservation_worker.telemetry.log_events import (
     RECORDS_DEAD_LETTERED,
     STEP_REFUSED,
 )
-from reservation_worker.telemetry.metrics import Metrics
-
-
-@dataclass(frozen=True, slots=True)
-class ApplyParts:
-    """What an apply loop is built from; it alone uses ``log``."""
-
-    log: InputLog[Record, DeadLetter]
-    store: Store[OutputRecord]
-    decode: Callable[[Record], InputFact | Rejection]
-    dead_letter: Callable[[Record, Rejection, int], DeadLetter]
-    """Given the time of failure in milliseconds since the epoch as well."""
-    clock: Clock
-    metrics: Metrics
-    wake_publisher: Callable[[], None] = lambda: None
-    """Is called when something new waits to be published."""
-    waypoint: Callable[[Waypoint], None] = lambda _waypoint: None
-
-
-@dataclass(frozen=True, slots=True)
-class ApplyStatus:
-    """How the loop is doing, as probes see it."""
-
-    turned_at_ms: int
-    """Monotonic."""
-    holds_partitions: bool
-    store_answers: bool
-    uncommitted_records: int
 
 
 @value_class(frozen=True, slots=True)
@@ -151,7 +116,12 @@ class ApplyLoop:
         Raises:
             FatallyBroken: the client can only be given up.
         """
-        polled = self._log.poll(self._poll_timeout_ms(), self._records_wanted())
+        is_idle = self._under_way is None and not self._queues.facts_total
+        polled = self._log.poll(
+            self._poll_timeout_ms(),
+            self._records_wanted(),
+            self._config.linger_ms if is_idle else 0,
+        )
         self._parts.waypoint(Waypoint.APPLY_POLLED)
         if not self._must_seek:
             self._take(polled)

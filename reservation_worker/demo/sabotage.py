@@ -152,9 +152,9 @@ class EarlyCommittingLog:
         self._committed: dict[Partition, int] = {}
         self._hand = Event()
 
-    def poll(self, timeout_ms: int, records_max: int) -> Polled[Record]:
+    def poll(self, timeout_ms: int, records_max: int, linger_ms: int = 0) -> Polled[Record]:
         """Commit what was read, and hold it for a while."""
-        polled = self._log.poll(timeout_ms, records_max)
+        polled = self._log.poll(timeout_ms, records_max, linger_ms)
         for partition in polled.revoked:
             self._committed.pop(partition, None)
         if polled.records:

@@ -154,6 +154,8 @@ class ApplySettings(Section):
     """How long a poll may wait while nothing is uncommitted."""
     busy_poll_timeout_ms: Milliseconds = 5
     """How long a poll may wait while facts or commits are outstanding."""
+    linger_ms: Annotated[int, Field(ge=0, le=1_000)] = 4
+    """How long a poll that brings something waits for more while nothing else is to be done."""
     facts_per_step_max: Annotated[int, Field(ge=1, le=1_000)] = 300
     """Facts in one step; Redis serves nobody else meanwhile: about 25 ms at 1,000."""
     lines_per_step_max: Annotated[int, Field(ge=1, le=10_000)] = 3_000

@@ -137,7 +137,7 @@ class ListedLog:
     def __init__(self) -> None:
         self.commits: list[Mapping[Partition, int]] = []
 
-    def poll(self, _timeout_ms: int, _records_max: int) -> Polled[Record]:
+    def poll(self, _timeout_ms: int, _records_max: int, _linger_ms: int = 0) -> Polled[Record]:
         """Return the record."""
         record = Record(*PARTITION, 0, 0, None, b"{}", ())
         return Polled((record,), {PARTITION: 1}, frozenset(), None)

@@ -47,8 +47,12 @@ PASSED_ONCE = frozenset(
         Waypoint.TAKEOVER_POSITION_READ,
         Waypoint.TAKEOVER_BEFORE_MINT,
         Waypoint.TAKEOVER_MINTED,
-        # A short load may have no more dead letters than one commit carries.
+        # A short load may need no more than one commit, with all its dead letters.
+        Waypoint.APPLY_BEFORE_COMMIT,
+        Waypoint.APPLY_AFTER_COMMIT,
         *DEATHS["dead letters"],
+        # Once for each look at what is due, all shards together.
+        Waypoint.SCHEDULE_DUE_READ,
     }
 )
 

@@ -49,8 +49,8 @@ def test_all_exceptions_are_caught_in_the_loop_only() -> None:
 
 def test_protocols_are_declared_in_ports_only() -> None:
     """An abstraction is for the boundary; inside, the thing itself is passed."""
-    assert {"reservation_worker/ports.py"} == {
-        name_of(path)
+    assert {"ports"} == {
+        path.relative_to(PACKAGE).parts[0]
         for path in files(".py", under=PACKAGE)
         if "Protocol" in _imported(path, "typing")
     }

@@ -33,9 +33,10 @@ class InMemoryInputLog:
         self._ends_told: dict[Partition, int] = {}
         self.paused = False
 
-    def poll(self, timeout_ms: int, records_max: int) -> Polled[Record]:
+    def poll(self, timeout_ms: int, records_max: int, linger_ms: int = 0) -> Polled[Record]:
         """Return what is there; never wait."""
         assert timeout_ms >= 0
+        assert linger_ms >= 0
         group = self._broker.apply_group
         group.join(self._member_id)
         revoked = self._rebalanced(group.members[self._member_id])

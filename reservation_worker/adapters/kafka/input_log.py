@@ -101,8 +101,8 @@ class KafkaInputLog:
             on_lost=self._on_lost,
         )
 
-    def poll(self, timeout_ms: int, records_max: int) -> Polled[Record]:
-        """Return what is there; wait only while there is nothing.
+    def poll(self, timeout_ms: int, records_max: int, linger_ms: int = 0) -> Polled[Record]:
+        """Return what is there; wait while there is nothing, and a while for more of something.
 
         Raises:
             FatallyBroken: the client is, or a committed offset is out of range.
@@ -115,7 +115,9 @@ class KafkaInputLog:
                 membership = self._membership.current()
             held_before = set(self._held)
             self._changed_now.clear()
-            messages = self._consumer.consume(records_max, 0)
+            # It waits the whole time, unless it has got as many as it may.
+            linger_seconds = 0 if first is None else linger_ms / 1000
+            messages = self._consumer.consume(records_max, linger_seconds)
         except KafkaException as exception:
             raise FatallyBroken(f"Polling failed: {error_of(exception).str()}") from exception
         if first is not None:

@@ -95,30 +95,7 @@ class _Entry:
         key, status_before, status, reason, occurred_at_ms, rare = head
         account, order_id = split_pair(key)
         paid_at_ms = packed[3]
-        lines = [
-            WrittenLine(
-                line_id,
-                *split_pair(name),
-                quantity,
-                held,
-                acknowledged,
-                settled,
-                canceled,
-                expired,
-                denied,
-            )
-            for (
-                line_id,
-                name,
-                quantity,
-                held,
-                acknowledged,
-                settled,
-                canceled,
-                expired,
-                denied,
-            ) in groups(packed[FIRST_LINE:], LINE_WIDTH)
-        ]
+        lines = _lines(packed)
         refund_needed = paid_at_ms is not False and STATUSES[status] in _NOTHING_FOR_IT
         shortages, conflicts, acknowledgements = rare or _NOTHING_RARE
         traceparent = cause[4] or None if cause else None
@@ -207,6 +184,33 @@ class _Entry:
         key = f"{account}/{name}".encode()
         occurred_at = instant_text(occurred_at_ms)
         self.records.append(stock_record(body, key, occurred_at, traceparent, self._shard))
+
+
+def _lines(packed: list[Any]) -> list[WrittenLine]:
+    return [
+        WrittenLine(
+            line_id,
+            *split_pair(name),
+            quantity,
+            held,
+            acknowledged,
+            settled,
+            canceled,
+            expired,
+            denied,
+        )
+        for (
+            line_id,
+            name,
+            quantity,
+            held,
+            acknowledged,
+            settled,
+            canceled,
+            expired,
+            denied,
+        ) in groups(packed[FIRST_LINE:], LINE_WIDTH)
+    ]
 
 
 def _shortages(packed: list[Any]) -> list[WrittenShortage]:

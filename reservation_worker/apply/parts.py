@@ -1,0 +1,36 @@
+"""What an apply loop is built from, and what it tells of itself."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from reservation_worker.contracts.records import DeadLetter, OutputRecord, Record, Rejection
+from reservation_worker.domain.facts import InputFact
+from reservation_worker.ports import Clock, InputLog, Store, Waypoint
+from reservation_worker.telemetry.metrics import Metrics
+
+
+@dataclass(frozen=True, slots=True)
+class ApplyParts:
+    """What an apply loop is built from; it alone uses ``log``."""
+
+    log: InputLog[Record, DeadLetter]
+    store: Store[OutputRecord]
+    decode: Callable[[Record], InputFact | Rejection]
+    dead_letter: Callable[[Record, Rejection, int], DeadLetter]
+    """Given the time of failure in milliseconds since the epoch as well."""
+    clock: Clock
+    metrics: Metrics
+    wake_publisher: Callable[[], None] = lambda: None
+    """Is called when something new waits to be published."""
+    waypoint: Callable[[Waypoint], None] = lambda _waypoint: None
+
+
+@dataclass(frozen=True, slots=True)
+class ApplyStatus:
+    """How the loop is doing, as probes see it."""
+
+    turned_at_ms: int
+    """Monotonic."""
+    holds_partitions: bool
+    store_answers: bool
+    uncommitted_records: int

@@ -1,0 +1,36 @@
+"""The exceptions that the ports raise, drawn as a tree.
+
+Unavailable                  an outage: wait, try again; nothing is lost
+  StoreUnavailable             Redis cannot be reached, is full, read-only, busy or failing over
+  BrokerUnavailable            Kafka cannot be reached, or refuses for now
+OwnershipLost                this process no longer owns what it acted for: drop it, begin again
+CommitFateUnknown            a transaction may or may not have been committed: take over anew
+FatallyBroken                a client or a shard that can only be given up
+"""
+
+
+class Unavailable(Exception):
+    """An outage of something this worker depends on: it delays and loses nothing."""
+
+
+class StoreUnavailable(Unavailable):
+    """Redis cannot be reached, or refuses to work for now (full, read-only, busy, failing over).
+
+    The message is scrubbed: it holds no argument of the refused command.
+    """
+
+
+class BrokerUnavailable(Unavailable):
+    """Kafka cannot be reached, or refuses to work for now."""
+
+
+class OwnershipLost(Exception):
+    """Another member of the group has taken over what this process acted for."""
+
+
+class CommitFateUnknown(Exception):
+    """A transaction may or may not have been committed."""
+
+
+class FatallyBroken(Exception):
+    """Neither waiting nor trying again can help; the message says what to do."""

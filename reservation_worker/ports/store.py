@@ -1,0 +1,191 @@
+"""What the loops need of Redis: state and outbox of every shard."""
+
+from collections.abc import Sequence
+from enum import StrEnum
+from typing import Generic, Protocol, TypeVar
+
+from reservation_worker.domain.facts import DeadlineReached, Fact, Settlement
+from reservation_worker.domain.keys import ReservationId, StockId
+from reservation_worker.domain.outcome import OutcomeKind, Remark
+from reservation_worker.domain.reservation import Reservation
+from reservation_worker.domain.stock import Stock
+from reservation_worker.domain.values import value_class
+
+Written_co = TypeVar("Written_co", covariant=True)
+"""A record for an output topic, as the store gives it."""
+
+
+class StepRefusal(StrEnum):
+    """Why the store did not run a step: nothing was changed."""
+
+    EPOCH = "epoch"
+    """Another epoch is in force; the refusal names it."""
+    SERVER = "server"
+    """The server is not the one that the shard's owner has verified."""
+    TORN = "torn"
+    """A step was cut off in the middle of its writes: the shard must be rebuilt."""
+    OUTBOX_FULL = "outbox_full"
+    """Too many steps wait to be published."""
+
+
+@value_class(frozen=True, slots=True)
+class StepReply:
+    """What one step did to a prefix of the facts that it was given."""
+
+    outcomes: tuple[OutcomeKind, ...]
+    """One for each fact of the prefix; the facts behind it must be sent again in a next step."""
+    step: int
+    """The shard's step after the call: what it changed *or repeats* is published with this one."""
+    published: int
+    """The highest step known to be published."""
+
+
+@value_class(frozen=True, slots=True)
+class StepRefused:
+    """The store ran nothing."""
+
+    reason: StepRefusal
+    epoch: int
+    """The epoch in force; 0 where the shard has none."""
+
+
+@value_class(frozen=True, slots=True)
+class StepCall:
+    """Facts of one shard that are to become a step."""
+
+    shard: int
+    epoch: int
+    facts: Sequence[Fact]
+
+
+@value_class(frozen=True, slots=True)
+class ShardEpoch:
+    """A shard, named by who acts in an epoch."""
+
+    shard: int
+    epoch: int
+
+
+@value_class(frozen=True, slots=True)
+class ShardStep:
+    """A step of a shard, named by who acts in an epoch."""
+
+    shard: int
+    epoch: int
+    step: int
+
+
+@value_class(frozen=True, slots=True)
+class ShardState:
+    """What a shard's ``meta`` says, and which server said it."""
+
+    epoch: int
+    """0: the shard has no ``meta``."""
+    step: int
+    published: int
+    torn: bool
+    """The *writing* mark stands: a step was cut off in the middle."""
+    verified_server: str
+    """``run_id/master_replid`` that the owner has verified; empty: none."""
+    server: str
+    """``run_id/master_replid`` of the server that answered."""
+
+
+@value_class(frozen=True, slots=True)
+class OutboxEntry(Generic[Written_co]):
+    """What one step must publish."""
+
+    step: int
+    records: tuple[Written_co, ...]
+    """In order; the same ones whenever the entry is read."""
+    remarks: tuple[Remark, ...]
+    """What of its changes is to be counted once they are published."""
+
+
+@value_class(frozen=True, slots=True)
+class DueWork:
+    """Facts that the owner of a shard must state now, oldest first."""
+
+    deadlines: tuple[DeadlineReached, ...]
+    settlements: tuple[Settlement, ...]
+
+
+@value_class(frozen=True, slots=True)
+class Look:
+    """What one look at the shards of an owner brought."""
+
+    marked: tuple[StepRefused | None, ...]
+    """As `Store.mark_published` answers."""
+    latest_steps: tuple[int, ...]
+    """Each shard's step, unverified: only a hint that there is something to read."""
+
+
+class StepsUnderWay(Protocol):
+    """Steps that were sent, and whose replies nobody has taken yet."""
+
+    def replies(self) -> tuple[StepReply | StepRefused, ...]:
+        """Wait for all of them; one reply for each call, in the order of the calls.
+
+        Raises:
+            StoreUnavailable: any of them may have been run; to send them again is harmless.
+        """
+        ...
+
+
+class Store(Protocol[Written_co]):
+    """State and outbox of every shard. Each method may raise `StoreUnavailable`."""
+
+    def inspect(self, shard: int) -> ShardState:
+        """Read a shard's ``meta`` and the identity of the server, in one atomic read."""
+        ...
+
+    def step(self, shard: int, epoch: int, facts: Sequence[Fact]) -> StepReply | StepRefused:
+        """Apply a prefix of facts of one shard, in order, atomically.
+
+        State, due index and outbox change together or not at all. At least one fact is taken.
+        A step given again is harmless: its facts are repeats.
+        """
+        ...
+
+    def begin_steps(self, calls: Sequence[StepCall]) -> StepsUnderWay:
+        """Send steps of different shards, and come back before they are answered."""
+        ...
+
+    def read_outbox(
+        self, after: Sequence[ShardStep], entries_max: int
+    ) -> tuple[tuple[OutboxEntry[Written_co], ...] | StepRefused, ...]:
+        """Return each shard's next entries behind a step, in order, without gaps."""
+        ...
+
+    def mark_published(self, steps: Sequence[ShardStep]) -> tuple[StepRefused | None, ...]:
+        """Record that each shard's outbox is published up to a step, and trim it."""
+        ...
+
+    def due(
+        self, shards: Sequence[ShardEpoch], expired_up_to_ms: int, facts_max: int
+    ) -> tuple[DueWork | StepRefused, ...]:
+        """Return each shard's deadlines at or before an instant, and settlements that wait."""
+        ...
+
+    def look(self, published: Sequence[ShardStep], shards: Sequence[int]) -> Look:
+        """Mark what is published, and tell of shards whether there is anything new."""
+        ...
+
+    def claim(self, shard: int, inspected: ShardState, epoch: int) -> bool:
+        """Write epoch and server into ``meta`` if it still says what was inspected.
+
+        A shard without ``meta`` is begun at ``inspected.step``. Never over a newer epoch: False.
+        """
+        ...
+
+    def now_ms(self) -> int:
+        """Return the server's wall clock in milliseconds since the epoch, UTC."""
+        ...
+
+    def reservation(self, shard: int, reservation_id: ReservationId) -> Reservation | None:
+        """Return a reservation for display; None where there is none."""
+        ...
+
+    def stock(self, shard: int, stock_id: StockId) -> Stock | None:
+        """Return a stock for display, without its entries; None where there is none."""
+        ...
