@@ -126,7 +126,7 @@ class Metrics:
 
     def _register_histograms(self) -> None:
         self.script_duration = self._histogram(
-            "script_duration_seconds", "Time until the step script answers.", SCRIPT_SECONDS
+            "script_duration_seconds", "Time waited for the steps of one turn.", SCRIPT_SECONDS
         )
         self.batch_records = self._histogram(
             "batch_records", "Input records read at once.", BATCH_SIZES

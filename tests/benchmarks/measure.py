@@ -32,6 +32,9 @@ def main() -> None:
     parser.add_argument("--rate", type=int, default=500, help="facts per second (latency)")
     parser.add_argument("--seconds", type=int, default=30, help="length of a run (latency)")
     parser.add_argument("--live", type=int, default=1_000_000, help="live reservations (growth)")
+    parser.add_argument("--accounts", type=int, default=8, help="that share 10,000 stocks")
+    parser.add_argument("--apart", action="store_true", help="a process for each role (backlogs)")
+    parser.add_argument("--warm-ups", type=int, default=3, help="runs before those that count")
     parser.add_argument("--seed", type=int, default=1)
     arguments = parser.parse_args()
     print(json.dumps({"cores": os.cpu_count(), **vars(arguments)}))
@@ -40,26 +43,31 @@ def main() -> None:
 
 
 def _throughput(directory: Path, arguments: argparse.Namespace) -> None:
+    """One broker for all runs: a cold one halves the first."""
     rates = []
-    for run in range(arguments.runs + 1):
-        with stage(directory / str(run)) as found:
-            rate = _backlog_rate(found, arguments.orders, arguments.seed + run)
-        label = "warm-up" if run == 0 else f"run {run}"
-        print(json.dumps({"run": label, "facts_per_second": round(rate)}), flush=True)
-        if run:
-            rates.append(rate)
+    with stage(directory) as found:
+        _count_all_stocks(found, arguments.accounts)
+        for run in range(arguments.runs + 1):
+            rate = _backlog_rate(found, arguments, run)
+            label = run or "warm-up"
+            print(json.dumps({"run": label, "facts_per_second": round(rate)}), flush=True)
+            if run:
+                rates.append(rate)
     _summary("facts_per_second", rates)
 
 
-def _backlog_rate(found: Stage, orders: int, seed: int) -> float:
-    """Return the changes per second of a backlog, from the first one read to the last."""
-    now = datetime.now(UTC)
-    reader = Reader(found)
+def _count_all_stocks(found: Stage, accounts: int) -> None:
     with worker(found):
-        sent = send(found, mix.balances(now))
+        sent = send(found, mix.balances(mix.Shops(accounts, ""), datetime.now(UTC)))
         _wait_for_step(found, sent)
-    send(found, mix.day(orders, now, seed))
-    with worker(found):
+
+
+def _backlog_rate(found: Stage, arguments: argparse.Namespace, run: int) -> float:
+    """Return the changes per second of a backlog, from the first one read to the last."""
+    reader = Reader(found)
+    shops = mix.Shops(arguments.accounts, f"day{run}")
+    send(found, mix.day(shops, arguments.orders, datetime.now(UTC), arguments.seed + run))
+    with worker(found, apart=arguments.apart):
         count, first, last = reader.count_until_quiet()
     reader.close()
     return count / (last - first)
@@ -80,16 +88,15 @@ def _wait_for_step(found: Stage, balances: int) -> None:
 def _latency(directory: Path, arguments: argparse.Namespace) -> None:
     p50s, p99s = [], []
     with stage(directory) as found, worker(found):
-        now = datetime.now(UTC)
-        _wait_for_step(found, send(found, mix.balances(now)))
-        for run in range(arguments.runs + 1):
-            count = arguments.rate * arguments.seconds
-            latencies = _offered(found, count, arguments.rate, run)
+        shops = mix.Shops(arguments.accounts, "")
+        _wait_for_step(found, send(found, mix.balances(shops, datetime.now(UTC))))
+        for run in range(-arguments.warm_ups, arguments.runs):
+            latencies = _offered(found, arguments, run)
             cuts = statistics.quantiles(latencies, n=100)
             print(
                 json.dumps(
                     {
-                        "run": run or "warm-up",
+                        "run": "warm-up" if run < 0 else run + 1,
                         "changes": len(latencies),
                         "p50_ms": round(cuts[49], 1),
                         "p99_ms": round(cuts[98], 1),
@@ -98,15 +105,17 @@ def _latency(directory: Path, arguments: argparse.Namespace) -> None:
                 ),
                 flush=True,
             )
-            if run:
+            if run >= 0:
                 p50s.append(cuts[49])
                 p99s.append(cuts[98])
     _summary("p50_ms", p50s)
     _summary("p99_ms", p99s)
 
 
-def _offered(found: Stage, count: int, rate: int, run: int) -> list[float]:
+def _offered(found: Stage, arguments: argparse.Namespace, run: int) -> list[float]:
     """Send facts at a steady rate; return each change's latency from record to reader, in ms.
+
+    Settlements are left out: the schedule states them, some time after the count that they follow.
 
     Sender and reader wait in the client, each in a thread of its own: a loop that polls without
     waiting would take a core from what is measured.
@@ -121,8 +130,9 @@ def _offered(found: Stage, count: int, rate: int, run: int) -> list[float]:
         while not ended.is_set():
             for body in reader.read(0.1):
                 seen = time.perf_counter()
-                cause = json.loads(body)["cause"]
-                if cause is not None:
+                change = json.loads(body)
+                cause = change["cause"]
+                if cause is not None and change["reason"] != "balance_counted":
                     seen_at[cause["topic"], cause["partition"], cause["offset"]] = seen
 
     def send_one(message: mix.Message) -> None:
@@ -139,14 +149,14 @@ def _offered(found: Stage, count: int, rate: int, run: int) -> list[float]:
 
     thread = Thread(target=read)
     thread.start()
-    orders = mix.day(count, datetime.now(UTC), run)
+    count, rate = arguments.rate * arguments.seconds, arguments.rate
+    orders = mix.day(mix.Shops(arguments.accounts, f"run{run}"), count, datetime.now(UTC), run)
     begun = time.perf_counter()
     for number in range(count):
-        message = next(orders)
         due = begun + number / rate
         while (early := due - time.perf_counter()) > 0:
             producer.poll(early)
-        send_one(mix.Message(message.topic, message.value.replace(b'"v', b'"run%d-' % run)))
+        send_one(next(orders))
     producer.flush(10)
     time.sleep(5)
     ended.set()
@@ -161,8 +171,9 @@ def _growth(directory: Path, arguments: argparse.Namespace) -> None:
     for run in range(arguments.runs):
         for live, rates in ((10_000, small), (arguments.live, large)):
             with stage(directory / f"{run}-{live}") as found:
-                bytes_each = _fill(found, live, arguments.seed)
-                rate = _backlog_rate_after_fill(found, arguments.orders, live, arguments.seed)
+                bytes_each = _fill(found, arguments, live)
+                # The first backlog warms the broker.
+                rate = [_backlog_rate(found, arguments, number) for number in range(2)][-1]
             rates.append(rate)
             print(
                 json.dumps(
@@ -181,37 +192,21 @@ def _growth(directory: Path, arguments: argparse.Namespace) -> None:
     _summary("ratio_large_to_small", ratios)
 
 
-def _fill(found: Stage, live: int, seed: int) -> float:
+def _fill(found: Stage, arguments: argparse.Namespace, live: int) -> float:
     """Make so many live reservations through the worker; return Redis bytes for each."""
-    now = datetime.now(UTC)
     redis = Redis.from_url(found.valkey.url)
+    _count_all_stocks(found, arguments.accounts)
+    before = int(redis.info("memory")["used_memory"])
+    reader = Reader(found)
+    shops = mix.Shops(arguments.accounts, "live")
     with worker(found):
-        _wait_for_step(found, send(found, mix.balances(now)))
-        before = int(redis.info("memory")["used_memory"])
-        reader = Reader(found)
-        send(found, mix.orders(live, now, seed))
+        send(found, mix.orders(shops, live, datetime.now(UTC), arguments.seed))
         count, _first, _last = reader.count_until_quiet(quiet_seconds=10)
         reader.close()
         assert count == live, f"{live} orders made {count} changes"
         time.sleep(2)
-        after = int(redis.info("memory")["used_memory"])
+    after = int(redis.info("memory")["used_memory"])
     return (after - before) / live
-
-
-def _backlog_rate_after_fill(found: Stage, orders: int, live: int, seed: int) -> float:
-    now = datetime.now(UTC)
-    reader = Reader(found)
-    send(
-        found,
-        (
-            mix.Message(m.topic, m.value.replace(b'"v', b'"n%d-' % live))
-            for m in mix.day(orders, now, seed)
-        ),
-    )
-    with worker(found):
-        count, first, last = reader.count_until_quiet()
-    reader.close()
-    return count / (last - first)
 
 
 def _summary(name: str, values: list[float]) -> None:

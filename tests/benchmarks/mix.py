@@ -6,9 +6,20 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from random import Random
 
-ACCOUNTS_TOTAL = 8
-SKUS_PER_ACCOUNT = 1_250
-"""8 accounts with 1,250 skus each: 10,000 stocks."""
+STOCKS_TOTAL = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Shops:
+    """The accounts that share the stocks, and what tells one run's orders from another's."""
+
+    accounts_total: int
+    run: str
+
+    @property
+    def skus(self) -> int:
+        """How many each account has."""
+        return STOCKS_TOTAL // self.accounts_total
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,10 +30,10 @@ class Message:
     value: bytes
 
 
-def balances(now: datetime) -> Iterator[Message]:
+def balances(shops: Shops, now: datetime) -> Iterator[Message]:
     """Count every stock once, with more units than the benchmark can sell."""
-    for account in range(ACCOUNTS_TOTAL):
-        for sku in range(SKUS_PER_ACCOUNT):
+    for account in range(shops.accounts_total):
+        for sku in range(shops.skus):
             yield _message(
                 "inventory-updated",
                 account=f"shop-{account}",
@@ -33,14 +44,14 @@ def balances(now: datetime) -> Iterator[Message]:
             )
 
 
-def orders(total: int, now: datetime, seed: int) -> Iterator[Message]:
+def orders(shops: Shops, total: int, now: datetime, seed: int) -> Iterator[Message]:
     """Two-line orders, unpaid, with a deadline far away: they stay live."""
     random = Random(seed)
     for number in range(total):
-        yield _order(random, number, now)
+        yield _order(shops, random, number, now)
 
 
-def day(orders_total: int, now: datetime, seed: int) -> Iterator[Message]:
+def day(shops: Shops, orders_total: int, now: datetime, seed: int) -> Iterator[Message]:
     """Orders, their payments and invoices, interleaved as in a shop, with the rarer facts.
 
     Per 100 orders: 100 payments (2 of them before the order), 90 whole and 10 partial invoices,
@@ -49,16 +60,19 @@ def day(orders_total: int, now: datetime, seed: int) -> Iterator[Message]:
     random = Random(seed)
     waiting: list[Message] = []
     for number in range(orders_total):
-        order = _order(random, number, now)
-        payment = _of_order("payment-approved", number, approved_at=_text(now), payment_id="p")
+        order = _order(shops, random, number, now)
+        payment = _of_order(
+            shops, "payment-approved", number, approved_at=_text(now), payment_id="p"
+        )
         first, second = (payment, order) if random.random() < 0.02 else (order, payment)
         yield first
         waiting.append(second)
-        waiting.append(_invoice(random, number, now))
+        waiting.append(_invoice(shops, random, number, now))
         if random.random() < 0.05:
             line = [{"line_id": "2", "quantity": 1}]
             waiting.append(
                 _of_order(
+                    shops,
                     "order-canceled",
                     number,
                     canceled_at=_text(now),
@@ -69,15 +83,16 @@ def day(orders_total: int, now: datetime, seed: int) -> Iterator[Message]:
         if random.random() < 0.02:
             waiting.append(first)
         if random.random() < 0.01:
-            waiting.append(_recount(random, now))
+            waiting.append(_recount(shops, random, now))
         while len(waiting) > 500:
             yield waiting.pop(random.randrange(250))
     yield from waiting
 
 
-def _order(random: Random, number: int, now: datetime) -> Message:
-    first, second = random.sample(range(SKUS_PER_ACCOUNT), 2)
+def _order(shops: Shops, random: Random, number: int, now: datetime) -> Message:
+    first, second = random.sample(range(shops.skus), 2)
     return _of_order(
+        shops,
         "order-completed",
         number,
         completed_at=_text(now),
@@ -94,29 +109,29 @@ def _order(random: Random, number: int, now: datetime) -> Message:
     )
 
 
-def _invoice(random: Random, number: int, now: datetime) -> Message:
+def _invoice(shops: Shops, random: Random, number: int, now: datetime) -> Message:
     if random.random() < 0.1:
         line = [{"line_id": "1", "quantity": 1}]
         return _of_order(
-            "order-invoiced", number, invoiced_at=_text(now), invoice_id="i", lines=line
+            shops, "order-invoiced", number, invoiced_at=_text(now), invoice_id="i", lines=line
         )
-    return _of_order("order-invoiced", number, invoiced_at=_text(now), invoice_id="i")
+    return _of_order(shops, "order-invoiced", number, invoiced_at=_text(now), invoice_id="i")
 
 
-def _recount(random: Random, now: datetime) -> Message:
+def _recount(shops: Shops, random: Random, now: datetime) -> Message:
     return _message(
         "inventory-updated",
-        account=f"shop-{random.randrange(ACCOUNTS_TOTAL)}",
+        account=f"shop-{random.randrange(shops.accounts_total)}",
         warehouse_id="main",
-        sku=f"sku-{random.randrange(SKUS_PER_ACCOUNT)}",
+        sku=f"sku-{random.randrange(shops.skus)}",
         on_hand=10_000_000,
         counted_at=_text(now + timedelta(milliseconds=random.randrange(60_000))),
     )
 
 
-def _of_order(topic: str, number: int, **fields: object) -> Message:
-    account = f"shop-{number % ACCOUNTS_TOTAL}"
-    return _message(topic, account=account, order_id=f"v{number:08d}-01", **fields)
+def _of_order(shops: Shops, topic: str, number: int, **fields: object) -> Message:
+    account = f"shop-{number % shops.accounts_total}"
+    return _message(topic, account=account, order_id=f"v{number:08d}-{shops.run}", **fields)
 
 
 def _message(topic: str, **fields: object) -> Message:

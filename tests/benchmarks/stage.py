@@ -64,20 +64,26 @@ def stage(directory: Path) -> Iterator[Stage]:
 
 
 @contextmanager
-def worker(found: Stage) -> Iterator[subprocess.Popen[bytes]]:
-    """Run one worker with both roles; it is told to end by SIGTERM."""
+def worker(found: Stage, *, apart: bool = False) -> Iterator[None]:
+    """Run one worker with both roles, or one process for each; it is told to end by SIGTERM."""
+    roles = ("apply", "publish") if apart else ("all",)
     with (found.directory / "worker.log").open("ab") as log:
-        process = subprocess.Popen(
-            found.command("run"), env=found.environment, stdout=log, stderr=log
-        )
+        processes = [
+            subprocess.Popen(
+                found.command("run", "--role", role), env=found.environment, stdout=log, stderr=log
+            )
+            for role in roles
+        ]
         try:
-            yield process
+            yield
         finally:
-            process.send_signal(signal.SIGTERM)
-            try:
-                process.wait(60)
-            except subprocess.TimeoutExpired:
-                process.kill()
+            # In this order: what was applied must be published before it can be committed.
+            for process in processes:
+                process.send_signal(signal.SIGTERM)
+                try:
+                    process.wait(60)
+                except subprocess.TimeoutExpired:
+                    process.kill()
 
 
 def send(found: Stage, messages: Iterable[Message]) -> int:
