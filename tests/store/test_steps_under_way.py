@@ -22,6 +22,8 @@ from tests.store.shard import EPOCH
 
 SHARDS = (2, 5, 11)
 CALLS = [StepCall(shard, EPOCH, [ordered("v1"), ordered("v2")]) for shard in SHARDS]
+PAUSE_MS = 60_000
+"""No script runs for so long, unless the pause is ended before."""
 REFUSED, REPEAT = OutcomeKind.REFUSED, OutcomeKind.REPEAT
 """There is no stock: an order is refused, and the same order again is a repeat."""
 
@@ -72,8 +74,10 @@ def test_a_connection_lost_on_the_way_is_made_again(own_valkey: EmbeddedValkey) 
     with client_of(own_valkey.url) as client, client_of(own_valkey.url) as other:
         store = redis_store(client, Bounds())
         claim_all(store)
+        other.client_pause(PAUSE_MS, all=False)
         under_way = store.begin_steps(CALLS)
         other.client_kill_filter(_type="normal", skipme=True)
+        other.client_unpause()
         for reply in under_way.replies():
             assert isinstance(reply, StepReply)
             assert reply.outcomes in {(REFUSED, REFUSED), (REPEAT, REPEAT)}
