@@ -2,7 +2,7 @@
 
 from reservation_worker.adapters.in_memory.shard import InMemoryStoreConfig
 from reservation_worker.adapters.in_memory.store import InMemoryStore
-from tests.loops.small_shop import SmallShop
+from tests.loops.small_shop import TURN_MS, SmallShop
 
 ORDERS = ("order-completed", 0)
 
@@ -19,6 +19,7 @@ def test_a_batch_is_not_committed_while_some_of_its_facts_are_in_no_step() -> No
         worker.apply.turn()
     for _ in range(2):
         worker.owner.turn()
+        shop.clock.advance(TURN_MS)
     assert 3 == len(shop.changes())
     shop.clock.advance(shop.apply_config.commit_interval_ms)
     worker.apply.turn()
