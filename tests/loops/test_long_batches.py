@@ -17,11 +17,11 @@ def test_a_batch_is_not_committed_while_some_of_its_facts_are_in_no_step() -> No
         shop.order(f"A{number}", "boots")
     for _ in range(3):
         worker.apply.turn()
+        shop.clock.advance(shop.apply_config.commit_interval_ms)
     for _ in range(2):
         worker.owner.turn()
         shop.clock.advance(TURN_MS)
     assert 3 == len(shop.changes())
-    shop.clock.advance(shop.apply_config.commit_interval_ms)
     worker.apply.turn()
     assert 0 == shop.broker.committed[ORDERS]
     shop.finish(worker)
