@@ -12,6 +12,7 @@ from reservation_worker.adapters.redis.configuration import StoreConfig
 from reservation_worker.adapters.redis.store import RedisStore
 from reservation_worker.domain.facts import Fact
 from reservation_worker.domain.outcome import OutcomeKind
+from reservation_worker.embedded.port_claims import claim_port
 from reservation_worker.embedded.valkey import EmbeddedValkey
 from reservation_worker.ports import ShardStep, StoreUnavailable
 from tests.store.conftest import client_of
@@ -25,7 +26,8 @@ SLOTS = 16_384
 @pytest.fixture
 def cluster_valkey(tmp_path: Path) -> Iterator[EmbeddedValkey]:
     """Give a cluster of one node that serves all slots."""
-    lines = ("cluster-enabled yes", "appendonly no")
+    bus = claim_port()  # By default 10,000 above the other port, where outgoing connections are.
+    lines = ("cluster-enabled yes", f"cluster-port {bus.port}", "appendonly no")
     with EmbeddedValkey(tmp_path / "cluster", lines=lines) as valkey:
         with client_of(valkey.url) as node:
             node.execute_command("CLUSTER ADDSLOTSRANGE", 0, SLOTS - 1)
@@ -35,6 +37,7 @@ def cluster_valkey(tmp_path: Path) -> Iterator[EmbeddedValkey]:
                 what="the cluster serves its slots",
             )
         yield valkey
+    bus.release()
 
 
 @pytest.fixture
