@@ -89,7 +89,6 @@ class ApplyLoop:
         """Why shards are set aside, so that it is logged once."""
         self._retry_store_at_ms = 0
         self._store_answers = True
-        self._store_was_heard = False
         self._commit_at_ms = 0
         self._must_seek = False
         self._paused = False

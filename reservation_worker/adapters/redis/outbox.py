@@ -152,19 +152,10 @@ class _Entry:
         traced: Value,
         packed: list[list[Any]],
     ) -> None:
-        (
-            (
-                version,
-                on_hand,
-                authorized,
-                confirmed,
-                acknowledged,
-                limit,
-                unlimited,
-                counted_at_ms,
-            ),
-            (counts),
-        ) = packed
+        values, counts = packed
+        version, on_hand, authorized, confirmed, acknowledged, limit, unlimited, counted_at_ms = (
+            values
+        )
         body = WrittenStock(
             f"{self._prefix}{len(self.records)}",
             split_key(account)[0],
@@ -188,28 +179,8 @@ class _Entry:
 
 def _lines(packed: list[Any]) -> list[WrittenLine]:
     return [
-        WrittenLine(
-            line_id,
-            *split_pair(name),
-            quantity,
-            held,
-            acknowledged,
-            settled,
-            canceled,
-            expired,
-            denied,
-        )
-        for (
-            line_id,
-            name,
-            quantity,
-            held,
-            acknowledged,
-            settled,
-            canceled,
-            expired,
-            denied,
-        ) in groups(packed[FIRST_LINE:], LINE_WIDTH)
+        WrittenLine(line_id, *split_pair(name), *units)
+        for line_id, name, *units in groups(packed[FIRST_LINE:], LINE_WIDTH)
     ]
 
 
