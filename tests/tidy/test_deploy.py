@@ -1,6 +1,10 @@
 """What is deployed fits what the code asks for."""
 
+import json
 import re
+import socket
+import subprocess
+import sys
 from fnmatch import fnmatch
 from typing import Any
 
@@ -69,7 +73,28 @@ def test_everything_that_is_copied_into_the_image_is_let_through() -> None:
 def test_the_image_listens_where_it_says() -> None:
     """Probes from outside reach only what is exposed."""
     assert [str(DEFAULTS.http.port)] == _instructions("EXPOSE")
-    assert f"127.0.0.1:{DEFAULTS.http.port}/livez" in _instructions("HEALTHCHECK")[0]
+    (health,) = _instructions("HEALTHCHECK")
+    assert f"('{ENVIRONMENT_PREFIX}HTTP__PORT', '{DEFAULTS.http.port}')" in health
+
+
+@pytest.mark.parametrize("answer", [200, 503])
+@pytest.mark.parametrize("proxy", [None, "http://127.0.0.1:9"])
+def test_the_image_asks_the_worker_itself(answer: int, proxy: str | None) -> None:
+    """Another port, or a proxy in the environment, must not make a healthy worker look dead."""
+    (health,) = _instructions("HEALTHCHECK")
+    _, *arguments = json.loads(health.partition("CMD ")[2])
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        port = listening.getsockname()[1]
+        environment = {f"{ENVIRONMENT_PREFIX}HTTP__PORT": str(port)}
+        if proxy is not None:
+            environment["http_proxy"] = proxy
+        with subprocess.Popen((sys.executable, *arguments), env=environment) as asking:
+            listening.settimeout(10)
+            connection, _ = listening.accept()
+            with connection:
+                assert connection.recv(1000).startswith(b"GET /livez ")
+                connection.sendall(f"HTTP/1.0 {answer} x\r\n\r\n".encode())
+        assert (answer != 200) == asking.returncode
 
 
 # ---- compose
