@@ -4,6 +4,7 @@
 needs, so nothing is resolved at a start: what is listed is fetched, and nothing else is run.
 """
 
+import errno
 import hashlib
 import os
 import tempfile
@@ -11,6 +12,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from importlib.resources import files
+from importlib.util import find_spec
 from pathlib import Path
 
 from reservation_worker.embedded import (
@@ -56,7 +58,7 @@ def kafka_jars(
     listed ones unless told otherwise.
 
     Raises:
-        DownloadFailed: a jar could not be fetched.
+        DownloadFailed: a jar could not be fetched, or cannot be kept.
         ChecksumMismatch: a fetched jar is not the listed one; it is not kept.
         ExtraNotInstalled: jars are missing, and so is the package that fetches them.
     """
@@ -64,7 +66,9 @@ def kafka_jars(
     wanted = listed_jars() if jars is None else tuple(jars)
     missing = [jar for jar in wanted if not _is_whole(kept / jar.file_name, jar)]
     if missing:
-        kept.mkdir(parents=True, exist_ok=True)
+        if find_spec("jgo") is None:
+            raise ExtraNotInstalled("jgo")
+        _make_writable(kept)
         _fetch(missing, kept, progress)
     return tuple(kept / jar.file_name for jar in wanted)
 
@@ -112,6 +116,18 @@ def _sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def _make_writable(directory: Path) -> None:
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        if not os.access(directory, os.W_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+    except OSError as error:
+        raise DownloadFailed(
+            f"The jars of Apache Kafka cannot be kept in {directory}: {error.strerror}. "
+            "Name another place for caches in XDG_CACHE_HOME."
+        ) from error
+
+
 def _fetch(jars: Sequence[Jar], kept: Path, progress: Progress) -> None:
     progress(
         f"Apache Kafka {KAFKA_VERSION}: fetching {len(jars)} jars ({DOWNLOAD_SIZE} for all) "
@@ -138,13 +154,11 @@ def _fetch(jars: Sequence[Jar], kept: Path, progress: Progress) -> None:
 
 
 def _fetch_one(jar: Jar, working: Path) -> Path:
-    try:
-        # The package comes with an extra; the rest of the program must load without it.
-        from jgo.config import GlobalSettings  # noqa: PLC0415
-        from jgo.constants import MAVEN_CENTRAL_URL  # noqa: PLC0415
-        from jgo.maven import MavenContext  # noqa: PLC0415
-    except ImportError as error:
-        raise ExtraNotInstalled("jgo") from error
+    # The package comes with an extra; the rest of the program must load without it.
+    from jgo.config import GlobalSettings  # noqa: PLC0415
+    from jgo.constants import MAVEN_CENTRAL_URL  # noqa: PLC0415
+    from jgo.maven import MavenContext  # noqa: PLC0415
+
     # The user's mirrors come first; one that is named `central` replaces the public repository.
     repositories = dict(GlobalSettings.load().repositories)
     repositories.setdefault("central", MAVEN_CENTRAL_URL)

@@ -11,7 +11,12 @@ from pathlib import Path
 
 import pytest
 
-from reservation_worker.embedded import ChecksumMismatch, DownloadFailed, ignore_progress
+from reservation_worker.embedded import (
+    ChecksumMismatch,
+    DownloadFailed,
+    ExtraNotInstalled,
+    ignore_progress,
+)
 from reservation_worker.embedded.kafka_jars import (
     KAFKA_VERSION,
     Jar,
@@ -102,6 +107,25 @@ def test_jar_that_cannot_be_fetched_is_named_with_a_way_out(tmp_path: Path) -> N
     """Behind a company's proxy this is the first thing that one sees."""
     with pytest.raises(DownloadFailed, match=r"org\.example:broker:1\.0 .*HTTPS_PROXY"):
         kafka_jars(ignore_progress, tmp_path / "kept", [JAR])
+
+
+def test_place_that_cannot_be_written_is_named_with_a_way_out(tmp_path: Path) -> None:
+    """A user without a home, as in most containers, gets a sentence and no traceback."""
+    (tmp_path / "file").touch()
+    with pytest.raises(DownloadFailed, match=r"/file/kept: Not a directory.*XDG_CACHE_HOME"):
+        kafka_jars(ignore_progress, tmp_path / "file" / "kept", [JAR])
+
+
+def test_missing_extra_is_named_before_anything_is_made(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """What cannot be fetched needs no place, and says nothing of fetching."""
+    monkeypatch.setattr(f"{kafka_jars.__module__}.find_spec", lambda _name: None)
+    lines: list[str] = []
+    with pytest.raises(ExtraNotInstalled, match=r"reservation-worker\[embedded\]"):
+        kafka_jars(lines.append, tmp_path / "kept", [JAR])
+    assert not lines
+    assert not (tmp_path / "kept").exists()
 
 
 def test_list_has_the_broker_and_each_name_once() -> None:
