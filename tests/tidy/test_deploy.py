@@ -100,6 +100,13 @@ def test_the_image_asks_the_worker_itself(answer: int, proxy: str | None) -> Non
 # ---- compose
 
 
+def test_the_image_is_built_once_and_never_fetched() -> None:
+    """Engines refuse a second build of a name that is being built, on new machines only."""
+    assert ["topics"] == [name for name in SERVICES if "build" in SERVICES[name]]
+    assert "topics" in SERVICES["worker"]["depends_on"]
+    assert "never" == SERVICES["worker"]["pull_policy"]
+
+
 @pytest.mark.parametrize("text", [DOCKERFILE, (DEPLOY / "compose.yaml").read_text("utf-8")])
 def test_every_setting_that_is_named_exists(text: str) -> None:
     """An unknown variable is an error at start."""
