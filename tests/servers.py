@@ -11,6 +11,7 @@ from pathlib import Path
 
 import docker
 from docker.errors import DockerException, ImageNotFound
+from testcontainers.core.config import testcontainers_config
 from testcontainers.core.container import DockerContainer
 
 from reservation_worker.embedded.kafka import serves_clients
@@ -28,9 +29,15 @@ START_TIMEOUT_MS = 60_000
 
 
 def docker_can_run(image: str) -> bool:
-    """Whether a Docker engine of this machine answers, and has the image or can fetch it."""
-    if not _engine_listens():
-        return False
+    """Whether a Docker engine of this machine answers, and has what it takes or can fetch it.
+
+    That is the image, and the one that cleans up: it is run beside every container of a test.
+    """
+    cleaner = () if testcontainers_config.ryuk_disabled else (testcontainers_config.ryuk_image,)
+    return _engine_listens() and all(_can_be_had(one) for one in (image, *cleaner))
+
+
+def _can_be_had(image: str) -> bool:
     try:
         engine = docker.from_env(timeout=ENGINE_TIMEOUT_SECONDS)
     except DockerException:
@@ -71,42 +78,49 @@ def _pulled(image: str) -> bool:
 @contextmanager
 def kafka_in_docker() -> Iterator[str]:
     """Run one broker in a container; gives its bootstrap servers."""
-    claim = claim_port()
-    address = BrokerAddress(number=1, port=claim.port, controller_port=claim.port + 1)
-    settings = {
-        **broker_properties(address, (address,), Path("/tmp/kafka-data")),  # noqa: S108
-        # Within the container all addresses; outside, the loopback only.
-        "listeners": f"PLAINTEXT://:{address.port},CONTROLLER://:{address.controller_port}",
-    }
-    environment = {_variable(name): value for name, value in settings.items()}
-    container = DockerContainer(KAFKA_IMAGE, env={**environment, "KAFKA_HEAP_OPTS": "-Xmx512m"})
-    _publish_on_loopback(container, address.port, claim.port)
-    bootstrap_servers = f"{LOOPBACK}:{claim.port}"
-    with container:
-        is_ready = serves_clients(bootstrap_servers, address.number)
-        wait_until(is_ready, timeout_ms=START_TIMEOUT_MS, what="Kafka in Docker serves clients")
-        yield bootstrap_servers
-    claim.release()
+    with _claimed_port() as port:
+        address = BrokerAddress(number=1, port=port, controller_port=port + 1)
+        settings = {
+            **broker_properties(address, (address,), Path("/tmp/kafka-data")),  # noqa: S108
+            # Within the container all addresses; outside, the loopback only.
+            "listeners": f"PLAINTEXT://:{port},CONTROLLER://:{address.controller_port}",
+        }
+        environment = {_variable(name): value for name, value in settings.items()}
+        container = DockerContainer(KAFKA_IMAGE, env={**environment, "KAFKA_HEAP_OPTS": "-Xmx512m"})
+        _publish_on_loopback(container, port)
+        bootstrap_servers = f"{LOOPBACK}:{port}"
+        with container:
+            is_ready = serves_clients(bootstrap_servers, address.number)
+            wait_until(is_ready, timeout_ms=START_TIMEOUT_MS, what="Kafka in Docker serves clients")
+            yield bootstrap_servers
 
 
 @contextmanager
 def valkey_in_docker() -> Iterator[str]:
     """Run one Valkey that has each write on disk before it answers; gives its address."""
-    claim = claim_port()
-    configuration = configuration_text(ValkeyConfig(append_fsync="always"), claim.port)
-    container = DockerContainer(VALKEY_IMAGE, command="valkey-server /valkey.conf")
-    container.with_copy_into_container(
-        configuration.replace(f"bind {LOOPBACK}", "protected-mode no").encode(), "/valkey.conf"
-    )
-    _publish_on_loopback(container, claim.port, claim.port)
-    with container:
-        wait_until(
-            lambda: answers(claim.port),
-            timeout_ms=START_TIMEOUT_MS,
-            what="Valkey in Docker answers",
+    with _claimed_port() as port:
+        configuration = configuration_text(ValkeyConfig(append_fsync="always"), port)
+        container = DockerContainer(VALKEY_IMAGE, command="valkey-server /valkey.conf")
+        container.with_copy_into_container(
+            configuration.replace(f"bind {LOOPBACK}", "protected-mode no").encode(), "/valkey.conf"
         )
-        yield f"redis://{LOOPBACK}:{claim.port}/0"
-    claim.release()
+        _publish_on_loopback(container, port)
+        with container:
+            wait_until(
+                lambda: answers(port),
+                timeout_ms=START_TIMEOUT_MS,
+                what="Valkey in Docker answers",
+            )
+            yield f"redis://{LOOPBACK}:{port}/0"
+
+
+@contextmanager
+def _claimed_port() -> Iterator[int]:
+    claim = claim_port()
+    try:
+        yield claim.port
+    finally:
+        claim.release()
 
 
 def _variable(name: str) -> str:
@@ -114,6 +128,6 @@ def _variable(name: str) -> str:
     return "KAFKA_" + name.upper().replace(".", "_")
 
 
-def _publish_on_loopback(container: DockerContainer, port: int, host_port: int) -> None:
+def _publish_on_loopback(container: DockerContainer, port: int) -> None:
     # The engine takes an address with the port; the library's type knows the port only.
-    container.ports[str(port)] = (LOOPBACK, host_port)  # type: ignore[assignment]
+    container.ports[str(port)] = (LOOPBACK, port)  # type: ignore[assignment]
