@@ -41,7 +41,8 @@ from reservation_worker.domain.outcome import (
     StockChanged,
 )
 from reservation_worker.domain.reservation import Reservation
-from reservation_worker.domain.stock import AcknowledgedEntry, Stock
+from reservation_worker.domain.settlement import entries_told_by
+from reservation_worker.domain.stock import Stock
 
 DIFFERENCES_NAMED_MAX = 4
 """A violation names so many fields that differ."""
@@ -213,7 +214,7 @@ class _StepReplay:
             )
         if stock_id in self._doubtful or not agreed:
             restored = restore_stock(body)
-            entries = _entries(restored, self._replayed.reservations)
+            entries, _ = entries_told_by(restored, self._replayed.reservations.values())
             self._put(replace(restored, entries=entries))
         self._before.pop(stock_id, None)
 
@@ -376,19 +377,3 @@ def _coordinates(cause: CauseBody) -> Coordinates:
 
 def _parts(stock_id: StockId) -> tuple[str, str, str]:
     return (stock_id.account, stock_id.warehouse_id, stock_id.sku)
-
-
-def _entries(
-    stock: Stock, reservations: Mapping[ReservationId, Reservation]
-) -> tuple[AcknowledgedEntry, ...]:
-    """Return a stock's acknowledged entries, as its reservations tell them."""
-    entries = (
-        AcknowledgedEntry(units.invoiced_at_ms, one.id.order_id, units.line_index, units.units)
-        for one in reservations.values()
-        if one.id.account == stock.id.account
-        for units in one.acknowledged
-        for line in (one.lines[units.line_index],)
-        if (line.warehouse_id, line.sku) == (stock.id.warehouse_id, stock.id.sku)
-    )
-    waiting = (entry for entry in entries if not stock.has_released(entry))
-    return tuple(sorted(waiting, key=lambda entry: entry.place))

@@ -16,6 +16,7 @@ from reservation_worker.adapters.kafka.configuration import (
 from reservation_worker.adapters.kafka.sender import EventSender
 from reservation_worker.adapters.kafka.topics import TopicAdmin
 from reservation_worker.adapters.redis.configuration import StoreConfig
+from reservation_worker.adapters.redis.restoring import RedisRestoring
 from reservation_worker.adapters.redis.store import RedisStore
 from reservation_worker.ports import Clock
 from reservation_worker.settings.client_options import (
@@ -116,3 +117,8 @@ def store_config(settings: Settings) -> StoreConfig:
 def build_store(settings: Settings) -> RedisStore:
     """Return the store; each thread has one of its own."""
     return RedisStore(build_redis_client(settings), store_config(settings))
+
+
+def build_restoring(settings: Settings) -> RedisRestoring:
+    """Return what writes shards anew."""
+    return RedisRestoring(build_redis_client(settings), store_config(settings))

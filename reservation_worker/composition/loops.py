@@ -12,7 +12,7 @@ from reservation_worker.adapters.kafka.payment_offsets import KafkaPaymentOffset
 from reservation_worker.adapters.kafka.shard_group import KafkaShardGroup
 from reservation_worker.adapters.kafka.transactions import KafkaTransactions, TransactionsParts
 from reservation_worker.apply import ApplyConfig, ApplyLoop, ApplyParts
-from reservation_worker.composition.clients import build_store
+from reservation_worker.composition.clients import build_restoring, build_store
 from reservation_worker.composition.inputs import build_dead_letter, build_decoder
 from reservation_worker.composition.topics import input_topics, output_topics
 from reservation_worker.contracts.records import DeadLetter, OutputRecord, Record
@@ -125,10 +125,12 @@ def build_owner(
     )
     recovery = RecoveryParts(
         store=store,
+        restoring=build_restoring(settings),
         group=group,
         transactions=transactions,
-        outputs=KafkaOutputs(foundation.kafka, tuple(outputs.values()), clock),
+        outputs=KafkaOutputs(foundation.kafka, outputs, clock),
         clock=clock,
+        metrics=metrics,
         waypoint=waypoint,
     )
     publisher = Publisher(

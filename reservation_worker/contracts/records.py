@@ -75,6 +75,18 @@ class OutputRecord:
 
 
 @value_class(frozen=True, slots=True)
+class PublishedRecord:
+    """One record of an output topic, read back."""
+
+    topic: OutputTopic
+    key: bytes
+    value: bytes | None
+    """None: a tombstone."""
+    event_id: str | None
+    """``shard-step-index``; tombstones have none."""
+
+
+@value_class(frozen=True, slots=True)
 class DeadLetter:
     """One record for the dead letter topic."""
 

@@ -22,6 +22,8 @@ EVENT_TYPE_OF: Final[dict[OutputTopic, str]] = {
 
 Header = tuple[str, bytes]
 _to_json = msgspec.json.Encoder().encode
+NotWritten = msgspec.DecodeError
+"""Bytes that are not such a body."""
 
 
 class WrittenCause(msgspec.Struct, frozen=True, gc=False):
@@ -191,6 +193,28 @@ class WrittenStock(msgspec.Struct, frozen=True, gc=False):
     unlimited: bool
     counted_at: str | None
     internal: WrittenStockInternal
+
+
+_reservation_of_json = msgspec.json.Decoder(WrittenReservation).decode
+_stock_of_json = msgspec.json.Decoder(WrittenStock).decode
+
+
+def written_reservation(value: bytes) -> WrittenReservation:
+    """Return the body of a record of ``reservation-changed``.
+
+    Raises:
+        NotWritten: no worker has written this.
+    """
+    return _reservation_of_json(value)
+
+
+def written_stock(value: bytes) -> WrittenStock:
+    """Return the body of a record of ``stock-changed``.
+
+    Raises:
+        NotWritten: no worker has written this.
+    """
+    return _stock_of_json(value)
 
 
 def reservation_record(

@@ -6,9 +6,10 @@ from dataclasses import replace
 from enum import StrEnum
 from threading import Event
 
+from reservation_worker.adapters.redis.calls import Client
 from reservation_worker.adapters.redis.configuration import StoreConfig
 from reservation_worker.adapters.redis.scripts import Script, load_scripts
-from reservation_worker.adapters.redis.store import Client, RedisStore
+from reservation_worker.adapters.redis.store import RedisStore
 from reservation_worker.contracts.records import DeadLetter, OutputRecord, Record
 from reservation_worker.ports import (
     BrokerUnavailable,

@@ -1,5 +1,6 @@
 """What a balance does to a stock: the count, and the acknowledged units that it has taken out."""
 
+from collections.abc import Iterable
 from dataclasses import replace
 
 from reservation_worker.domain.facts import (
@@ -8,8 +9,10 @@ from reservation_worker.domain.facts import (
     Settlement,
     StockSettlementDue,
 )
+from reservation_worker.domain.keys import StockId
 from reservation_worker.domain.outcome import OutcomeKind
-from reservation_worker.domain.stock import Stock
+from reservation_worker.domain.reservation import Reservation
+from reservation_worker.domain.stock import AcknowledgedEntry, Stock
 
 
 def counted(stock: Stock, fact: BalanceCounted) -> Stock | OutcomeKind:
@@ -54,6 +57,32 @@ def settled_further(stock: Stock, entries_max: int) -> tuple[Stock, tuple[Settle
     if more:
         settlements.append(StockSettlementDue(account, warehouse_id, sku))
     return after, tuple(settlements)
+
+
+def entries_told_by(
+    stock: Stock, reservations: Iterable[Reservation]
+) -> tuple[tuple[AcknowledgedEntry, ...], tuple[Settlement, ...]]:
+    """Return what the reservations of an account tell of a stock's acknowledged units.
+
+    Those in the bucket, in their order; and the follow-ups for those that a balance has taken out
+    of it, of which their reservations have not heard yet.
+    """
+    entries = [
+        AcknowledgedEntry(units.invoiced_at_ms, one.id.order_id, units.line_index, units.units)
+        for one in reservations
+        for units in one.acknowledged
+        for line in (one.lines[units.line_index],)
+        if StockId(one.id.account, line.warehouse_id, line.sku) == stock.id
+    ]
+    account, warehouse_id, sku = stock.id.account, stock.id.warehouse_id, stock.id.sku
+    released = dict.fromkeys(entry.order_id for entry in entries if stock.has_released(entry))
+    waiting = (entry for entry in entries if not stock.has_released(entry))
+    return (
+        tuple(sorted(waiting, key=lambda entry: entry.place)),
+        tuple(
+            ReservationSettlementDue(account, warehouse_id, sku, order_id) for order_id in released
+        ),
+    )
 
 
 def _is_newer(at_ms: int, stored_at_ms: int | None) -> bool:

@@ -14,7 +14,6 @@ from reservation_worker.ports.errors import (
 from reservation_worker.ports.kafka import (
     InputLog,
     Membership,
-    Outputs,
     OwnedShards,
     Partition,
     PaymentOffsets,
@@ -22,6 +21,11 @@ from reservation_worker.ports.kafka import (
     Position,
     ShardGroup,
     Transactions,
+)
+from reservation_worker.ports.restoring import (
+    Outputs,
+    ReadBack,
+    Restoring,
 )
 from reservation_worker.ports.store import (
     DueWork,
@@ -58,6 +62,8 @@ __all__ = [
     "PaymentOffsets",
     "Polled",
     "Position",
+    "ReadBack",
+    "Restoring",
     "ShardEpoch",
     "ShardGroup",
     "ShardState",

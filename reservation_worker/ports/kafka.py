@@ -165,18 +165,6 @@ class Transactions(Protocol[Written_contra]):
         ...
 
 
-class Outputs(Protocol):
-    """The output topics, as a shard's owner reads them back."""
-
-    def yield_nothing(self, shard: int) -> bool:
-        """Tell whether no committed record stands in the shard's output partitions.
-
-        Raises:
-            BrokerUnavailable: Kafka does not answer, or a transaction is still open.
-        """
-        ...
-
-
 class PaymentOffsets(Protocol):
     """How far the payment topic reaches, and how far it has been applied and published."""
 

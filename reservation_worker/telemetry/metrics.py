@@ -120,6 +120,9 @@ class Metrics:
         self.epochs = self._counter(
             "epochs", "New epochs of shards owned here.", reason=EpochReason
         )
+        self.shard_rebuilds = self._counter(
+            "shard_rebuilds", "Shards that were restored from the topics."
+        )
         self.invariant_violations = self._counter(
             "invariant_violations", "Must stay 0: anything else is a bug.", invariant=Invariant
         )
@@ -157,6 +160,12 @@ class Metrics:
         self.owned_shards = self._gauge("owned_shards", "Shards that this process owns.")
         self.held_shards = self._gauge(
             "held_shards", "Shards stopped because their state cannot be trusted."
+        )
+        self.rebuilding_shards = self._gauge(
+            "rebuilding_shards", "Shards that are being restored from the topics, or wait for it."
+        )
+        self.rebuild_records_left = self._gauge(
+            "rebuild_records_left", "Published records that rebuilds under way must still read."
         )
         self.outbox_steps = self._gauge("outbox_steps", "Steps not published, of owned shards.")
         self.dependency_up = self._gauge(

@@ -21,7 +21,7 @@ from reservation_worker.ports import (
     StoreUnavailable,
 )
 from reservation_worker.publish import Publisher
-from reservation_worker.recovery import Recovery
+from reservation_worker.recovery import Recovery, TakeOver
 from reservation_worker.telemetry.labels import Dependency, EpochReason, RetryReason
 from reservation_worker.telemetry.log_events import (
     DEPENDENCY_LOST,
@@ -35,8 +35,6 @@ from reservation_worker.telemetry.log_events import (
 )
 from reservation_worker.telemetry.metrics import Metrics
 from reservation_worker.worker.configuration import OwnerConfig
-
-TORN = "A step was cut off in the middle of its writes: the shard must be rebuilt."
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +62,7 @@ class OwnerStatus:
     store_answers: bool
     broker_answers: bool
     owned_shards: int
+    rebuilding_shards: int
     held_shards: Mapping[int, str]
 
 
@@ -116,8 +115,10 @@ class OwnerLoop:
         """Do what there is to do; tell whether there may be more at once."""
         try:
             self._take_over(ownership, membership)
+            rebuilds = bool(self._parts.recovery.rebuilding)
+            self._take(self._parts.recovery.rebuild_further(membership))
             if self._now_ms() < self._publish_at_ms:
-                return False
+                return rebuilds
             publication = self._parts.publisher.publish(self._owned, membership)
             self._owned.update(publication.positions)
             self._give_up(publication.refused)
@@ -144,12 +145,13 @@ class OwnerLoop:
             if publication.records_total < self._config.small_transaction_records:
                 self._publish_at_ms = self._now_ms() + self._config.small_transaction_pause_ms
             self._parts.metrics.last_progress_timestamp.set(self._parts.clock.now_ms() / 1000)
-        return more or bool(publication.positions)
+        return more or rebuilds or bool(publication.positions)
 
     def _release(self, ownership: OwnedShards) -> None:
         """Forget shards that are no longer assigned, or were assigned anew."""
         for shard, tenure in list(self._tenures.items()):
             if ownership.tenures.get(shard) != tenure:
+                self._parts.recovery.forget((shard,))
                 del self._tenures[shard]
                 self._owned.pop(shard, None)
                 self._held.pop(shard, None)
@@ -170,11 +172,14 @@ class OwnerLoop:
         shards = [
             shard
             for shard in sorted(ownership.tenures)
-            if shard not in self._owned and (shard not in self._held or shard in retried)
+            if not (shard in self._owned or shard in self._parts.recovery.rebuilding)
+            and (shard not in self._held or shard in retried)
         ]
         if not shards:
             return
-        taken = self._parts.recovery.take_over(shards, membership)
+        self._take(self._parts.recovery.take_over(shards, membership))
+
+    def _take(self, taken: TakeOver) -> None:
         self._owned.update(taken.owned)
         for shard in taken.owned:
             self._held.pop(shard, None)
@@ -192,11 +197,8 @@ class OwnerLoop:
         self._held[shard] = reason
 
     def _give_up(self, refused: Mapping[int, StepRefusal]) -> None:
-        """Stop publishing shards until they are taken over again, or for good if torn."""
+        """Stop publishing shards until they are taken over again, and rebuilt if need be."""
         for shard, reason in refused.items():
-            if reason is StepRefusal.TORN:
-                self._hold(shard, TORN)
-                continue
             self._owned.pop(shard, None)
             changed = reason is StepRefusal.SERVER
             self._epoch_reasons[shard] = (
@@ -234,6 +236,7 @@ class OwnerLoop:
         for shard in self._owned:
             self._epoch_reasons[shard] = EpochReason.COMMIT_FATE_UNKNOWN
         self._owned.clear()
+        self._parts.recovery.forget(self._parts.recovery.rebuilding)
         self._parts.publisher.forget()
         self._retry_at_ms = self._now_ms() + self._config.retry_interval_ms
 
@@ -267,5 +270,6 @@ class OwnerLoop:
             store_answers=self._store_answers,
             broker_answers=self._broker_answers,
             owned_shards=len(self._owned),
+            rebuilding_shards=len(self._parts.recovery.rebuilding),
             held_shards=dict(self._held),
         )

@@ -199,6 +199,11 @@ class Stage:
         """Connect to the stage's Valkey; to be used in a `with` block."""
         return redis.Redis.from_url(self.valkey.url, decode_responses=True)
 
+    def empty_redis(self) -> None:
+        """Lose everything that Redis has, while it runs."""
+        with self.redis() as client:
+            client.flushall()
+
     def _published_steps(self) -> int:
         with self.redis() as client:
             return sum(

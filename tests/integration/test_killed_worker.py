@@ -29,6 +29,13 @@ DEATHS = {
         Waypoint.TAKEOVER_VERIFIED,
         Waypoint.TAKEOVER_CLAIMED,
     ),
+    "rebuilding": (
+        Waypoint.REBUILD_BEGUN,
+        Waypoint.REBUILD_DROPPED,
+        Waypoint.REBUILD_RESTORED,
+        Waypoint.REBUILD_COMMITTED,
+        Waypoint.REBUILD_FINISHED,
+    ),
     "publishing": (
         Waypoint.PUBLISH_OUTBOX_READ,
         Waypoint.PUBLISH_BEFORE_COMMIT,
@@ -74,6 +81,8 @@ def test_reader_sees_each_change_once_although_workers_died(stage: Stage, doing:
     for number, waypoint in enumerate(DEATHS[doing]):
         now_ms = stage.clock.now_ms()
         stage.send(shop.traffic(number, now_ms, accounts, ORDERS_EACH, waypoint.value))
+        if doing == "rebuilding":
+            stage.empty_redis()
         victim = stage.start(
             "two" if number % 3 == 2 else "one",
             fate=Fate(waypoint, 1 if waypoint in PASSED_ONCE else 2),

@@ -6,7 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from reservation_worker.telemetry.log_events import SERVER_CHANGED, SHARD_HELD, SHARD_TAKEN_OVER
+from reservation_worker.telemetry.log_events import (
+    SERVER_CHANGED,
+    SHARD_HELD,
+    SHARD_REBUILT,
+    SHARD_TAKEN_OVER,
+)
 from reservation_worker.worker import Role
 from tests.integration import shop
 from tests.integration.processes import WorkerProcess
@@ -92,71 +97,85 @@ def test_poison_that_comes_while_redis_is_down_is_not_lost(stage: Stage) -> None
 
 
 def _flush(stage: Stage, _older: Path) -> None:
-    with stage.redis() as client:
-        client.flushall()
+    stage.empty_redis()
 
 
 def _restore_older_file(stage: Stage, older: Path) -> None:
-    stage.valkey.kill()
-    shutil.rmtree(stage.valkey.directory / "appendonlydir")
-    shutil.copytree(older, stage.valkey.directory / "appendonlydir")
-    stage.valkey.start()
+    _exchange_file(stage, older)
 
 
-@pytest.mark.parametrize("lose", [_flush, _restore_older_file])
-def test_nothing_is_decided_on_a_redis_that_misses_what_was_published(
+def _empty_disk(stage: Stage, _older: Path) -> None:
+    _exchange_file(stage, None)
+
+
+def _tear_every_shard(stage: Stage, _older: Path) -> None:
+    with stage.redis() as client:
+        for key in client.keys("{s*}:meta"):
+            client.hset(key, "writing", "1")
+
+
+@pytest.mark.parametrize("lose", [_flush, _restore_older_file, _empty_disk, _tear_every_shard])
+def test_what_redis_loses_of_what_was_published_is_rebuilt(
     stage: Stage, tmp_path: Path, lose: Callable[[Stage, Path], None]
 ) -> None:
     """Its stocks are older than the orders sold from them: deciding on them sells units twice.
 
-    The worker stops, says so, and goes on by itself once the right state is back.
+    Every shard is dropped and restored from the topics, under traffic, and the auditor finds
+    nothing.
     """
     accounts, now_ms = stage.accounts(), stage.clock.now_ms()
     worker = stage.open_shop()
     _copy_file(stage, tmp_path / "older")
-    worker.wait_until_ready()
     stage.send(shop.traffic(1, now_ms, accounts, ORDERS_EACH, "before"))
     stage.wait_until_time(deadlines_of(now_ms))
     stage.wait_until_settled()
-    _copy_file(stage, tmp_path / "newest")
-    worker.wait_until_ready()
-    published_before = len(stage.outputs())
-    committed_before = stage.cluster.committed_offsets(stage.group_id)
+    stage.send(shop.traffic(2, now_ms, accounts, ORDERS_EACH, "meanwhile"))
+    stage.wait_until_something_is_published()
     lose(stage, tmp_path / "older")
-    stage.send(shop.traffic(2, now_ms, accounts, ORDERS_EACH, "after"))
-    wait_until(
-        lambda: len({line["shard"] for line in worker.logged(SHARD_HELD)}) == len(accounts),
-        timeout_ms=NOTICE_TIMEOUT_MS,
-        what="every shard is held",
-    )
-    wait_for_problem(worker, "must be rebuilt")
-    assert published_before == len(stage.outputs())
-    assert committed_before == stage.cluster.committed_offsets(stage.group_id)
-    _restore_older_file(stage, tmp_path / "newest")
+    stage.send(shop.traffic(3, now_ms, accounts, ORDERS_EACH, "after"))
     stage.wait_until_settled()
     stage.assert_every_law_holds()
+    assert set(range(len(accounts))) == {line["shard"] for line in worker.logged(SHARD_REBUILT)}
+    assert not worker.logged(SHARD_HELD)
     assert 0 == worker.drain()
 
 
-def test_shard_that_misses_what_was_published_does_not_stop_the_others(stage: Stage) -> None:
+def test_one_shard_that_is_lost_is_rebuilt_alone(stage: Stage) -> None:
     """One damaged shop must not close all shops."""
     accounts, now_ms = stage.accounts(), stage.clock.now_ms()
     worker = stage.open_shop()
-    damaged, *whole = accounts
     with stage.redis() as client:
         client.delete(*client.keys("{s0}:*"))
-    wait_for_problem(worker, "Shard 0: ")
-    orders = shop.traffic(1, now_ms, whole, ORDERS_EACH, "others")
-    stage.send([*orders, *shop.traffic(2, now_ms, [damaged], 10, "damaged")])
-    ids = {f"others-{number}" for number in range(ORDERS_EACH)}
-    wait_until(
-        lambda: ids <= {body["order_id"] for body in stage.bodies("reservation-changed")},
-        timeout_ms=NOTICE_TIMEOUT_MS,
-        what="the other shards publish",
-    )
-    accounts_seen = {body["account"] for body in stage.bodies("reservation-changed")}
-    assert set(whole) == accounts_seen
-    assert worker.problems()
+    stage.send(shop.traffic(1, now_ms, accounts, ORDERS_EACH, "after"))
+    stage.wait_until_settled()
+    stage.assert_every_law_holds()
+    assert {0} == {line["shard"] for line in worker.logged(SHARD_REBUILT)}
+    assert 0 == worker.drain()
+
+
+def test_positions_that_are_gone_are_found_again(stage: Stage) -> None:
+    """Somebody deleted the offsets of the group that owns shards: no event id may come twice."""
+    accounts, now_ms = stage.accounts(), stage.clock.now_ms()
+    assert 0 == stage.open_shop().drain()
+    stage.cluster.delete_offsets(f"{stage.group_id}-shards")
+    worker = stage.start()
+    stage.send(shop.traffic(1, now_ms, accounts, ORDERS_EACH, "after"))
+    stage.wait_until_settled()
+    stage.assert_every_law_holds()
+    assert set(range(len(accounts))) == {line["shard"] for line in worker.logged(SHARD_REBUILT)}
+    assert 0 == worker.drain()
+    successor = stage.start()
+    successor.wait_until_ready()
+    assert 0 == successor.drain()
+    assert not successor.logged(SHARD_REBUILT)
+
+
+def _exchange_file(stage: Stage, other: Path | None) -> None:
+    stage.valkey.kill()
+    shutil.rmtree(stage.valkey.directory / "appendonlydir")
+    if other is not None:
+        shutil.copytree(other, stage.valkey.directory / "appendonlydir")
+    stage.valkey.start()
 
 
 def _copy_file(stage: Stage, to: Path) -> None:

@@ -161,6 +161,10 @@ class Cluster:
             return {}
         return {(one.topic, one.partition): one.offset for one in offsets if one.offset >= 0}
 
+    def delete_offsets(self, group_id: str) -> None:
+        """Forget a group that has no members, and everything that it has committed."""
+        self._admin.delete_consumer_groups([group_id])[group_id].result(TIMEOUT_SECONDS)
+
     def members(self, group_id: str) -> int:
         """Return how many members a group has."""
         return len(self._describe(group_id))

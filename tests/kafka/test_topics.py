@@ -74,7 +74,7 @@ def yields_nothing(outputs: KafkaOutputs) -> bool:
 
 def test_aborted_records_yield_nothing(topics: ShopTopics, config: KafkaConfig) -> None:
     """A shard whose only transaction was aborted has published nothing, and simply begins."""
-    outputs = KafkaOutputs(config, tuple(topics.output_names.values()), MachineClock())
+    outputs = KafkaOutputs(config, topics.output_names, MachineClock())
     assert yields_nothing(outputs)
     producer = send_in_transaction(topics, "acknowledged-reservation", b"{}", commit=False)
     producer.abort_transaction()

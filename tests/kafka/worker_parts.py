@@ -1,4 +1,4 @@
-"""One worker's loops on a real Kafka and any store, turned by the test itself."""
+"""One worker's loops on a real Kafka and a store in memory, turned by the test itself."""
 
 import time
 from collections.abc import Callable
@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 
 from prometheus_client import CollectorRegistry
 
+from reservation_worker.adapters.in_memory.restoring import InMemoryRestoring
+from reservation_worker.adapters.in_memory.store import InMemoryStore
 from reservation_worker.adapters.kafka.configuration import KafkaConfig
 from reservation_worker.adapters.kafka.input_log import InputLogParts, KafkaInputLog
 from reservation_worker.adapters.kafka.outputs import KafkaOutputs
@@ -14,9 +16,8 @@ from reservation_worker.adapters.kafka.shard_group import KafkaShardGroup
 from reservation_worker.adapters.kafka.transactions import KafkaTransactions, TransactionsParts
 from reservation_worker.apply import ApplyConfig
 from reservation_worker.contracts.inputs import FactKind
-from reservation_worker.contracts.records import OutputRecord
 from reservation_worker.deadlines import DeadlinesConfig
-from reservation_worker.ports import Clock, Store, Waypoint
+from reservation_worker.ports import Clock, Waypoint
 from reservation_worker.publish import PublishConfig
 from reservation_worker.telemetry.metrics import Metrics
 from reservation_worker.worker import OwnerConfig
@@ -31,7 +32,7 @@ class KafkaWorker:
 
     topics: ShopTopics
     config: KafkaConfig
-    store: Store[OutputRecord]
+    store: InMemoryStore
     waypoint: Callable[[Waypoint], None] = no_waypoint
     clock: Clock = field(default_factory=MachineClock)
     clients: Clients = field(init=False)
@@ -94,9 +95,10 @@ class KafkaWorker:
                     layout.shards, self.topics.output_names, self.clock, self.waypoint
                 ),
             ),
-            outputs=KafkaOutputs(self.config, tuple(self.topics.output_names.values()), self.clock),
+            outputs=KafkaOutputs(self.config, self.topics.output_names, self.clock),
             payments=KafkaPaymentOffsets(self.config, self.topics.name("payment-approved")),
             store=self.store,
+            restoring=InMemoryRestoring(self.store),
         )
 
 

@@ -9,7 +9,12 @@ from reservation_worker.apply import ApplyConfig, ApplyLoop, ApplyParts
 from reservation_worker.contracts.dead_letters import DeadLetterLimits, dead_letter
 from reservation_worker.contracts.decode import Decoder, DecoderConfig
 from reservation_worker.contracts.inputs import FactKind
-from reservation_worker.contracts.records import DeadLetter, OutputRecord, Record
+from reservation_worker.contracts.records import (
+    DeadLetter,
+    OutputRecord,
+    PublishedRecord,
+    Record,
+)
 from reservation_worker.deadlines import (
     DeadlinesConfig,
     PaymentFrontier,
@@ -21,13 +26,14 @@ from reservation_worker.ports import (
     InputLog,
     Outputs,
     PaymentOffsets,
+    Restoring,
     ShardGroup,
     Store,
     Transactions,
     Waypoint,
 )
 from reservation_worker.publish import PublishConfig, Publisher, PublishParts
-from reservation_worker.recovery import Recovery, RecoveryParts
+from reservation_worker.recovery import RebuildConfig, Recovery, RecoveryParts
 from reservation_worker.telemetry.labels import INPUT_TOPICS, OUTPUT_TOPICS
 from reservation_worker.telemetry.metrics import Metrics
 from reservation_worker.worker import OwnerConfig, OwnerLoop, OwnerParts
@@ -44,9 +50,10 @@ class Clients:
     log: InputLog[Record, DeadLetter]
     group: ShardGroup
     transactions: Transactions[OutputRecord]
-    outputs: Outputs
+    outputs: Outputs[PublishedRecord]
     payments: PaymentOffsets
     store: Store[OutputRecord]
+    restoring: Restoring[PublishedRecord]
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +68,7 @@ class Setting:
     owner: OwnerConfig
     deadlines: DeadlinesConfig
     publish: PublishConfig
+    records_per_piece_max: int = 3
     waypoint: Callable[[Waypoint], None] = no_waypoint
 
 
@@ -115,12 +123,15 @@ def _owner_loop(
         setting.shards_total,
         RecoveryParts(
             store=clients.store,
+            restoring=clients.restoring,
             group=clients.group,
             transactions=clients.transactions,
             outputs=clients.outputs,
             clock=setting.clock,
+            metrics=metrics,
             waypoint=setting.waypoint,
         ),
+        RebuildConfig(records_per_piece_max=setting.records_per_piece_max),
     )
     publisher = Publisher(
         setting.publish,

@@ -13,11 +13,14 @@ from reservation_worker.adapters.in_memory.log import (
     InMemoryShardGroup,
     InMemoryTransactions,
 )
+from reservation_worker.adapters.in_memory.restoring import InMemoryRestoring
+from reservation_worker.adapters.in_memory.shard import SavedShards
 from reservation_worker.adapters.in_memory.store import InMemoryStore
 from reservation_worker.apply import ApplyConfig
 from reservation_worker.contracts.inputs import FactKind
 from reservation_worker.contracts.records import OutputTopic
 from reservation_worker.deadlines import DeadlinesConfig
+from reservation_worker.domain.keys import shard_of
 from reservation_worker.ports import Clock, Waypoint
 from reservation_worker.publish import PublishConfig
 from reservation_worker.worker import OwnerConfig
@@ -47,6 +50,7 @@ class SmallShop:
         )
         self.grace_ms = 1_000
         self._workers_total = 0
+        self._losses_total = 0
 
     def start(self, waypoint: Callable[[Waypoint], None] = no_waypoint) -> Loops:
         """Start a worker; the loops join their groups when they turn."""
@@ -60,6 +64,7 @@ class SmallShop:
                 outputs=InMemoryOutputs(self.broker),
                 payments=InMemoryPaymentOffsets(self.broker, FactKind.PAYMENT_APPROVED),
                 store=self.store,
+                restoring=InMemoryRestoring(self.store),
             ),
             Setting(
                 shards_total=SHARDS_TOTAL,
@@ -72,6 +77,22 @@ class SmallShop:
                 waypoint=waypoint,
             ),
         )
+
+    def lose_everything(self) -> None:
+        """Let the store come back as another server, with nothing on its disk."""
+        self._losses_total += 1
+        self.store.become(f"server-{self._losses_total}/empty", SavedShards({}))
+
+    def tear(self, account: str) -> None:
+        """Leave the mark of a step of an account's shard that was cut off in the middle."""
+        self.store.tear(shard_of(account, SHARDS_TOTAL))
+
+    def contents(self) -> list[object]:
+        """Return what the store holds of every shard, but for epochs and outboxes."""
+        return [
+            (one.step, one.torn, one.stocks, one.stock_versions, one.reservations, one.settlements)
+            for one in (self.store.held(shard) for shard in range(SHARDS_TOTAL))
+        ]
 
     def bury(self) -> None:
         """Let the groups notice that every worker so far is gone."""

@@ -57,8 +57,9 @@ def a_day() -> SmallShop:
 
 
 def live(shop: SmallShop, worker: Loops) -> None:
-    """Go on until all input is committed, and what time has left to do is done."""
+    """Until all input is committed, Redis has lost everything, and time has done what is left."""
     shop.finish(worker)
+    shop.lose_everything()
     shop.count("boots", 5, at="00:05")
     for _ in range(EVENING_TURNS):
         shop.turn(worker)

@@ -1,7 +1,10 @@
 """Redis loses its last writes, or everything: noticed, and never decided upon."""
 
-from reservation_worker.adapters.in_memory.shard import SavedShards
-from reservation_worker.contracts.records import OutputTopic
+from dataclasses import replace
+
+from structlog.testing import capture_logs
+
+from reservation_worker.recovery.rebuild import STEPS_SKIPPED_WITHOUT_POSITION
 from tests.loops.small_shop import SmallShop
 
 
@@ -32,13 +35,70 @@ def test_a_restarted_server_that_lost_nothing_is_verified_and_used_again() -> No
     assert {"acme/A": "Authorized"} == shop.statuses()
 
 
-def test_a_shard_whose_published_steps_are_gone_stops_and_the_others_go_on() -> None:
-    """Going on would sell units twice; the other shards have lost nothing."""
+def test_a_shard_whose_published_steps_are_gone_is_rebuilt_and_sells_nothing_twice() -> None:
+    """Two of three units are held: after the loss of everything they still are."""
+    shop = SmallShop()
+    worker = shop.start()
+    shop.count("boots", 3)
+    shop.order("A", "boots")
+    shop.finish(worker)
+    shop.lose_everything()
+    shop.count("boots", 5, account="other")
+    shop.order("A", "boots", account="other")
+    shop.order("B", "boots")
+    shop.finish(worker)
+    assert {"acme/A": "Authorized", "acme/B": "Denied", "other/A": "Authorized"} == shop.statuses()
+    assert {} == worker.owner.status.held_shards
+    shop.check_order_of_publication()
+
+
+def test_an_older_state_that_is_put_back_is_dropped_and_rebuilt() -> None:
+    """What it still has of the shard is wrong, down to the last deadline."""
+    shop = SmallShop()
+    worker = shop.start()
+    shop.count("boots", 5)
+    shop.order("A", "boots")
+    shop.finish(worker)
+    older = shop.store.saved()
+    shop.pay("A")
+    shop.finish(worker)
+    whole = shop.contents()
+    shop.store.become("server-2/history-2", older)
+    shop.turn_until(lambda: shop.contents() == whole, "the shard is as it was", worker)
+
+
+def test_other_shards_go_on_while_one_is_rebuilt() -> None:
+    """A rebuild is done in pieces, between which everything else is."""
+    shop = SmallShop()
+    worker = shop.start()
+    shop.count("boots", 50)
+    shop.count("boots", 5, account="other")
+    for number in range(20):
+        shop.order(f"{number}", "boots")
+    shop.finish(worker)
+    shop.tear("acme")
+    shop.order("new", "boots")
+    shop.turn_until(
+        lambda: worker.owner.status.rebuilding_shards == 1, "the rebuild has begun", worker
+    )
+    shop.order("A", "boots", account="other")
+    shop.turn_until(lambda: "other/A" in shop.statuses(), "the other shard publishes", worker)
+    assert worker.owner.status.rebuilding_shards == 1
+    assert "acme/new" not in shop.statuses()
+    shop.finish(worker)
+    assert worker.owner.status.rebuilding_shards == 0
+    assert "Authorized" == shop.statuses()["acme/new"]
+
+
+def test_a_shard_that_cannot_be_rebuilt_is_held_and_the_others_go_on() -> None:
+    """It never goes on from a wrong state; when the topic is mended, it goes on by itself."""
     shop = SmallShop()
     worker = shop.start()
     shop.count("boots", 5)
     shop.finish(worker)
-    shop.store.become("server-2/history-2", SavedShards({}))
+    (published,) = shop.broker.outputs
+    shop.broker.outputs[0] = replace(published, value=b"{}")
+    shop.lose_everything()
     shop.count("boots", 5, account="other")
     shop.order("A", "boots", account="other")
     shop.order("B", "boots")
@@ -47,50 +107,63 @@ def test_a_shard_whose_published_steps_are_gone_stops_and_the_others_go_on() -> 
     )
     shop.turn_until(lambda: bool(worker.owner.status.held_shards), "the shard is held", worker)
     (reason,) = worker.owner.status.held_shards.values()
-    assert "must be rebuilt" in reason
+    assert "cannot be rebuilt" in reason
     assert not shop.is_committed
-
-
-def test_a_held_shard_is_taken_over_when_its_state_is_back() -> None:
-    """An operator who brings the right file back must not have to restart anything."""
-    shop = SmallShop()
-    worker = shop.start()
-    shop.count("boots", 5)
+    shop.broker.outputs[0] = published
     shop.finish(worker)
-    saved = shop.store.saved()
-    shop.store.become("server-2/history-2", SavedShards({}))
-    shop.order("A", "boots")
-    shop.turn_until(lambda: bool(worker.owner.status.held_shards), "the shard is held", worker)
-    shop.store.become("server-3/history-3", saved)
-    shop.finish(worker)
-    assert {"acme/A": "Authorized"} == shop.statuses()
+    assert {"other/A": "Authorized", "acme/B": "Authorized"} == shop.statuses()
     assert {} == worker.owner.status.held_shards
 
 
-def test_a_position_that_is_gone_stops_the_shard_even_if_redis_is_whole() -> None:
-    """Without it nobody can tell which steps are published, also not at the second look."""
+def test_a_position_that_is_gone_is_found_again_far_beyond_what_is_published() -> None:
+    """Records that compaction removed may have had later steps: no event id comes twice."""
     shop = SmallShop()
     worker = shop.start()
     shop.count("boots", 5)
+    shop.order("A", "boots")
     shop.finish(worker)
     shop.bury()
     shop.broker.positions.clear()
     successor = shop.start()
-    for _ in range(300):
-        shop.turn(successor)
-        assert len(shop.bodies(OutputTopic.STOCK_CHANGED)) == 1
-    assert len(successor.owner.status.held_shards) == 1
+    shop.order("B", "boots")
+    shop.finish(successor)
+    assert {"acme/A": "Authorized", "acme/B": "Authorized"} == shop.statuses()
+    shop.check_order_of_publication()
+    steps = [int(str(body["event_id"]).split("-")[1]) for body in shop.changes()["acme/B"]]
+    assert min(steps) > STEPS_SKIPPED_WITHOUT_POSITION
+    # It is committed with the rebuild: the next owner has nothing to rebuild.
+    shop.bury()
+    shop.finish(shop.start())
+    assert {} == successor.owner.status.held_shards
 
 
-def test_a_torn_step_stops_the_shard() -> None:
+def test_a_torn_step_is_found_and_the_shard_rebuilt() -> None:
     """Half of its writes are in effect, and nobody knows which."""
     shop = SmallShop()
     worker = shop.start()
     shop.count("boots", 5)
     shop.finish(worker)
-    for shard, position in shop.broker.positions.items():
-        if position.step:
-            shop.store.tear(shard)
+    shop.tear("acme")
     shop.order("A", "boots")
-    shop.turn_until(lambda: bool(worker.owner.status.held_shards), "the shard is held", worker)
-    assert {} == shop.statuses()
+    shop.finish(worker)
+    assert {"acme/A": "Authorized"} == shop.statuses()
+    shop.check_order_of_publication()
+
+
+def test_a_rebuild_is_counted_and_said() -> None:
+    """Whoever watches the worker must be able to see that it happened."""
+    shop = SmallShop()
+    worker = shop.start()
+    shop.count("boots", 5)
+    shop.finish(worker)
+    shop.lose_everything()
+    with capture_logs() as lines:
+        shop.order("A", "boots")
+        shop.finish(worker)
+    assert ["shard_rebuild_began", "shard_rebuilt"] == [
+        line["event"] for line in lines if "rebuil" in line["event"]
+    ]
+    registry = worker.metrics.registry
+    assert registry.get_sample_value("reservation_shard_rebuilds_total") == 1
+    assert registry.get_sample_value("reservation_rebuilding_shards") == 0
+    assert registry.get_sample_value("reservation_rebuild_records_left") == 0

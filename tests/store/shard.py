@@ -46,10 +46,10 @@ def apply_all(store: Store[OutputRecord], facts: Sequence[Fact]) -> tuple[Outcom
 
 
 def outbox(
-    store: Store[OutputRecord], after_step: int = 0
+    store: Store[OutputRecord], after_step: int = 0, epoch: int = EPOCH
 ) -> tuple[OutboxEntry[OutputRecord], ...]:
     """Return all entries behind a step."""
-    entries = store.read_outbox([ShardStep(SHARD, EPOCH, after_step)], 1_000)[0]
+    entries = store.read_outbox([ShardStep(SHARD, epoch, after_step)], 1_000)[0]
     assert not isinstance(entries, StepRefused)
     return entries
 

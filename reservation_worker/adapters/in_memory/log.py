@@ -3,7 +3,13 @@
 from collections.abc import Callable, Mapping, Sequence
 
 from reservation_worker.adapters.in_memory.broker import InMemoryBroker
-from reservation_worker.contracts.records import DeadLetter, OutputRecord, Record
+from reservation_worker.contracts.records import (
+    DeadLetter,
+    OutputRecord,
+    OutputTopic,
+    PublishedRecord,
+    Record,
+)
 from reservation_worker.ports import (
     BrokerUnavailable,
     Membership,
@@ -173,6 +179,43 @@ class InMemoryOutputs:
     def yield_nothing(self, shard: int) -> bool:
         """Tell whether no committed record stands in the shard's output partitions."""
         return all(record.partition != shard for record in self._broker.outputs)
+
+    def read_back(self, shard: int) -> "InMemoryReadBack":
+        """Begin to read the newest state of a shard."""
+        return InMemoryReadBack(self._broker.outputs, shard)
+
+
+class InMemoryReadBack:
+    """One pass over what is published of a shard: all stocks first, then all reservations."""
+
+    def __init__(self, outputs: Sequence[OutputRecord], shard: int) -> None:
+        self._records = [
+            PublishedRecord(topic, one.key, one.value, dict(one.headers)["ce_id"].decode())
+            for topic in (OutputTopic.STOCK_CHANGED, OutputTopic.RESERVATION_CHANGED)
+            for one in outputs
+            if one.partition == shard and one.topic is topic
+        ]
+
+    @property
+    def finished(self) -> bool:
+        """Whether everything has been returned."""
+        return not self._records
+
+    @property
+    def records_left(self) -> int:
+        """So many records are still to come."""
+        return len(self._records)
+
+    def read(self, records_max: int) -> Sequence[PublishedRecord]:
+        """Return the next records in the order of their partition, all of one topic."""
+        topic = self._records[0].topic if self._records else None
+        taken: list[PublishedRecord] = []
+        while len(taken) < records_max and self._records and self._records[0].topic is topic:
+            taken.append(self._records.pop(0))
+        return taken
+
+    def close(self) -> None:
+        """Read no further."""
 
 
 class InMemoryPaymentOffsets:

@@ -78,6 +78,24 @@ class InMemoryStore:
         with self._lock:
             self._shards[shard].torn = True
 
+    # ---- what restoring does to it
+
+    def held(self, shard: int) -> Shard:
+        """Return a copy of what is there of a shard."""
+        with self._lock:
+            self._answer()
+            return (self._shards.get(shard) or Shard(shard)).copied()
+
+    def put(self, held: Shard) -> None:
+        """Take this for what is there of a shard."""
+        with self._lock:
+            self._shards[held.number] = held
+
+    @property
+    def server(self) -> str:
+        """Who it is."""
+        return self._server
+
     # ---- the port
 
     def now_ms(self) -> int:

@@ -1,6 +1,6 @@
 """The output topics, as a shard's owner reads them back."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from confluent_kafka import (
@@ -18,8 +18,10 @@ from reservation_worker.adapters.kafka.configuration import (
     reader_options,
 )
 from reservation_worker.adapters.kafka.errors import error_of, is_end_of_partition
+from reservation_worker.adapters.kafka.read_back import RESTORED, KafkaReadBack, Pass
 from reservation_worker.adapters.kafka.watermarks import Edge, edge_offsets
-from reservation_worker.ports import BrokerUnavailable, Clock, Partition
+from reservation_worker.contracts.records import OutputTopic, PublishedRecord
+from reservation_worker.ports import BrokerUnavailable, Clock, Partition, ReadBack
 
 ROLE: Final = "outputs"
 
@@ -27,9 +29,11 @@ ROLE: Final = "outputs"
 class KafkaOutputs:
     """Reads output partitions without being a member of any group."""
 
-    def __init__(self, config: KafkaConfig, topics: Sequence[str], clock: Clock) -> None:
+    def __init__(
+        self, config: KafkaConfig, topics: Mapping[OutputTopic, str], clock: Clock
+    ) -> None:
         self._config = config
-        self._topics = tuple(topics)
+        self._topics = dict(topics)
         self._clock = clock
         self._admin: AdminClient | None = None
 
@@ -39,7 +43,7 @@ class KafkaOutputs:
         Raises:
             BrokerUnavailable: Kafka does not answer, or a transaction is still open.
         """
-        partitions = [TopicPartition(topic, shard) for topic in self._topics]
+        partitions = [TopicPartition(topic, shard) for topic in self._topics.values()]
         try:
             first = self._edges(partitions, Edge.EARLIEST)
             last = self._edges(partitions, Edge.LATEST)
@@ -51,6 +55,26 @@ class KafkaOutputs:
             return not filled or self._read_nothing(filled, last)
         except KafkaException as exception:
             raise BrokerUnavailable(error_of(exception).str()) from exception
+
+    def read_back(self, shard: int) -> ReadBack[PublishedRecord]:
+        """Begin to read the newest state of a shard.
+
+        Raises:
+            BrokerUnavailable: Kafka does not answer.
+        """
+        names = {topic: self._topics[topic] for topic in RESTORED}
+        partitions = [TopicPartition(name, shard) for name in names.values()]
+        try:
+            first = self._edges(partitions, Edge.EARLIEST)
+            # Asked once for both: what is restored of stocks and of reservations is of one moment.
+            last = self._edges(partitions, Edge.LATEST)
+        except KafkaException as exception:
+            raise BrokerUnavailable(error_of(exception).str()) from exception
+        passes = [
+            Pass(topic, name, shard, first[name, shard], last[name, shard])
+            for topic, name in names.items()
+        ]
+        return KafkaReadBack(self._config, passes, self._clock)
 
     def _edges(self, partitions: Sequence[TopicPartition], edge: Edge) -> dict[Partition, int]:
         if self._admin is None:

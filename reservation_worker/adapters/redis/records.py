@@ -4,7 +4,7 @@ Positions and codes are those of ``lua/wire.lua``. An absent value is False, bec
 Lua packs must have no holes.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, TypeAlias
 
 import msgspec
@@ -33,11 +33,12 @@ from reservation_worker.domain.reservation import (
     Status,
 )
 from reservation_worker.domain.stock import Stock
+from reservation_worker.ports import StepRefusal, StepRefused
 
 LINE_WIDTH = 9
 FIRST_LINE = 11
 """Where the lines begin in a packed reservation."""
-KEPT_INVOICE = 1
+KEPT_INVOICE, KEPT_CANCELLATION = 1, 2
 
 STATUSES: tuple[Status | None, ...] = (
     None,
@@ -82,6 +83,11 @@ Value: TypeAlias = Any
 
 decode_array = msgspec.msgpack.Decoder().decode
 """Return the elements of one packed array."""
+
+
+def refused(reply: Sequence[Any]) -> StepRefused:
+    """Return why a script ran nothing, from a reply that begins with 0."""
+    return StepRefused(StepRefusal(reply[1].decode()), reply[2])
 
 
 def unpack_outcomes(codes: bytes) -> tuple[OutcomeKind, ...]:

@@ -23,6 +23,7 @@ from reservation_worker.ports import StepRefusal
 PARTS = (
     "wire",
     "chunks",
+    "indexes",
     "guard",
     "stocks",
     "drafts",
@@ -41,7 +42,19 @@ PARTS = (
     "writing",
 )
 """Files that others use, in the order in which they are joined: each after those it needs."""
-ENTRIES = ("step", "inspect", "claim", "read_outbox", "mark_published", "due")
+ENTRIES = (
+    "step",
+    "inspect",
+    "claim",
+    "read_outbox",
+    "mark_published",
+    "due",
+    "begin_restoring",
+    "drop",
+    "restore_stocks",
+    "restore_reservations",
+    "finish_restoring",
+)
 """Files that are called: each is the end of one script."""
 
 FIELDS_NEEDED = ("Purpose", "Keys", "Arguments", "Outcomes", "Needs")

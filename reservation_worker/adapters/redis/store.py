@@ -1,28 +1,20 @@
 """`Store` on Redis or Valkey: single, behind Sentinel, or a cluster."""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
 
-from redis import Redis
-from redis.cluster import RedisCluster
-from redis.exceptions import MovedError, NoScriptError
-
+from reservation_worker.adapters.redis.calls import Argument, Call, Calls, Client, meta_key
 from reservation_worker.adapters.redis.configuration import StoreConfig
-from reservation_worker.adapters.redis.errors import (
-    CLIENT_ERRORS,
-    is_broken_connection,
-    translated,
-)
 from reservation_worker.adapters.redis.outbox import encode_outbox_entry
 from reservation_worker.adapters.redis.packing import pack_facts
-from reservation_worker.adapters.redis.pipeline import Pipeline, Reply
+from reservation_worker.adapters.redis.pipeline import Reply
 from reservation_worker.adapters.redis.records import (
+    refused,
     unpack_outcomes,
     unpack_reservation,
     unpack_settlement,
     unpack_stock,
 )
-from reservation_worker.adapters.redis.scripts import Script, load_scripts
+from reservation_worker.adapters.redis.scripts import Script
 from reservation_worker.contracts.records import OutputRecord
 from reservation_worker.domain.facts import DeadlineReached, Fact
 from reservation_worker.domain.keys import ReservationId, StockId, split_key
@@ -38,25 +30,10 @@ from reservation_worker.ports import (
     ShardState,
     ShardStep,
     StepCall,
-    StepRefusal,
     StepRefused,
     StepReply,
     StepsUnderWay,
-    StoreUnavailable,
 )
-
-Client = Redis | RedisCluster
-"""Answers bytes (no ``decode_responses``), and never retries by itself."""
-Argument = bytes | str | int
-
-
-@value_class(frozen=True, slots=True)
-class _Call:
-    """One command, and the key that says which server it is for; None: any."""
-
-    what: str
-    key: str | None
-    command: tuple[Argument, ...]
 
 
 class RedisStore:
@@ -69,31 +46,29 @@ class RedisStore:
         scripts: Mapping[str, Script] | None = None,
     ) -> None:
         """Use the package's own scripts unless others are given."""
-        self._client = client
         self._config = config
-        self._scripts = load_scripts() if scripts is None else scripts
-        self._shas = {name: script.sha for name, script in self._scripts.items()}
+        self._calls = Calls(client, config.attempts_max, scripts)
 
     def now_ms(self) -> int:
         """Return the server's wall clock."""
-        answer = self._command("TIME", None)
+        answer = self._calls.command("TIME", None)
         seconds, microseconds = answer
         return int(seconds) * 1000 + int(microseconds) // 1000
 
     def inspect(self, shard: int) -> ShardState:
         """Read a shard's ``meta`` and the identity of the server, in one atomic read."""
-        epoch, step, published, torn, verified, server = self._run("inspect", shard)
+        epoch, step, published, torn, verified, server = self._calls.run("inspect", shard)
         return ShardState(epoch, step, published, torn == 1, verified.decode(), server.decode())
 
     def step(self, shard: int, epoch: int, facts: Sequence[Fact]) -> StepReply | StepRefused:
         """Apply a prefix of facts of one shard, in order, atomically."""
         call = StepCall(shard, epoch, facts)
-        return _step_reply(call, self._run("step", shard, *self._step_arguments(call)))
+        return _step_reply(call, self._calls.run("step", shard, *self._step_arguments(call)))
 
     def begin_steps(self, calls: Sequence[StepCall]) -> StepsUnderWay:
         """Send steps of different shards, and come back before they are answered."""
-        sent = self._send(
-            [self._script("step", one.shard, *self._step_arguments(one)) for one in calls]
+        sent = self._calls.send(
+            [self._calls.script("step", one.shard, *self._step_arguments(one)) for one in calls]
         )
         return _StepsUnderWay(calls, sent)
 
@@ -106,9 +81,11 @@ class RedisStore:
             FatallyBroken: an entry that must be there is missing.
         """
         bytes_max = self._config.outbox_read_bytes_max // max(1, len(after))
-        replies = self._send(
+        replies = self._calls.send(
             [
-                self._script("read_outbox", one.shard, one.epoch, one.step, entries_max, bytes_max)
+                self._calls.script(
+                    "read_outbox", one.shard, one.epoch, one.step, entries_max, bytes_max
+                )
                 for one in after
             ]
         )()
@@ -122,8 +99,8 @@ class RedisStore:
         Raises:
             FatallyBroken: the shard has not come so far.
         """
-        replies = self._send(
-            [self._script("mark_published", one.shard, one.epoch, one.step) for one in steps]
+        replies = self._calls.send(
+            [self._calls.script("mark_published", one.shard, one.epoch, one.step) for one in steps]
         )
         return tuple([_marked(one, reply) for one, reply in zip(steps, replies(), strict=True)])
 
@@ -132,9 +109,9 @@ class RedisStore:
     ) -> tuple[DueWork | StepRefused, ...]:
         """Return each shard's deadlines at or before an instant, and settlements that wait."""
         assert facts_max >= 1, "no number means infinity"
-        replies = self._send(
+        replies = self._calls.send(
             [
-                self._script("due", one.shard, one.epoch, expired_up_to_ms, facts_max)
+                self._calls.script("due", one.shard, one.epoch, expired_up_to_ms, facts_max)
                 for one in shards
             ]
         )
@@ -143,10 +120,11 @@ class RedisStore:
     def look(self, published: Sequence[ShardStep], shards: Sequence[int]) -> Look:
         """Mark what is published, and tell of shards whether there is anything new."""
         marks = [
-            self._script("mark_published", one.shard, one.epoch, one.step) for one in published
+            self._calls.script("mark_published", one.shard, one.epoch, one.step)
+            for one in published
         ]
-        hints = [_Call("HGET", key, ("HGET", key, "step")) for key in map(_meta_key, shards)]
-        replies = self._send([*marks, *hints])()
+        hints = [Call("HGET", key, ("HGET", key, "step")) for key in map(meta_key, shards)]
+        replies = self._calls.send([*marks, *hints])()
         marked = zip(published, replies[: len(marks)], strict=True)
         return Look(
             tuple([_marked(one, reply) for one, reply in marked]),
@@ -156,7 +134,7 @@ class RedisStore:
     def claim(self, shard: int, inspected: ShardState, epoch: int) -> bool:
         """Write epoch and server into ``meta`` if it still says what was inspected."""
         return bool(
-            self._run(
+            self._calls.run(
                 "claim",
                 shard,
                 epoch,
@@ -169,12 +147,12 @@ class RedisStore:
 
     def reservation(self, shard: int, reservation_id: ReservationId) -> Reservation | None:
         """Return a reservation for display; None where there is none."""
-        packed = self._command("GET", f"{{s{shard}}}:r:{reservation_id.key}")
+        packed = self._calls.command("GET", f"{{s{shard}}}:r:{reservation_id.key}")
         return None if packed is None else unpack_reservation(reservation_id, packed)
 
     def stock(self, shard: int, stock_id: StockId) -> Stock | None:
         """Return a stock for display, without its entries; None where there is none."""
-        packed = self._command("GET", f"{{s{shard}}}:s:{stock_id.key}")
+        packed = self._calls.command("GET", f"{{s{shard}}}:s:{stock_id.key}")
         return None if packed is None else unpack_stock(stock_id, packed)
 
     def _step_arguments(self, call: StepCall) -> tuple[Argument, ...]:
@@ -193,94 +171,6 @@ class RedisStore:
             config.settled_entries_max,
         )
 
-    def _send(self, calls: Sequence[_Call]) -> Callable[[], list[Reply]]:
-        """Send calls one behind the other; the result waits for their replies.
-
-        What broke is called once more, alone: harmless, whether it was run or not.
-        """
-        client = self._client
-        if not calls or isinstance(client, RedisCluster):
-            # The shards of a cluster are on different nodes.
-            return lambda: [self._call(call) for call in calls]
-        pipeline = Pipeline(client.connection_pool, [call.command for call in calls])
-
-        def take() -> list[Reply]:
-            replies = pipeline.replies()
-            for position, call in enumerate(calls):
-                error = replies[position]
-                if not isinstance(error, CLIENT_ERRORS):
-                    continue
-                if not (isinstance(error, NoScriptError) or is_broken_connection(error)):
-                    raise translated(error, call.what) from None
-                replies[position] = self._call(call)
-            return replies
-
-        return take
-
-    def _script(self, name: str, shard: int, *arguments: Argument) -> _Call:
-        """Call a script; what it replies is in the header of its file."""
-        key = _meta_key(shard)
-        return _Call(name, key, ("EVALSHA", self._shas[name], 1, key, *arguments))
-
-    def _run(self, name: str, shard: int, *arguments: Argument) -> Reply:
-        return self._call(self._script(name, shard, *arguments))
-
-    def _command(self, name: str, key: str | None) -> Reply:
-        return self._call(_Call(name, key, (name,) if key is None else (name, key)))
-
-    def _call(self, call: _Call) -> Reply:
-        """Send one command to the server that holds a key, again while the connection breaks.
-
-        Whether a call on a broken connection was run nobody knows; each of these is harmless twice.
-
-        Raises:
-            StoreUnavailable: Redis cannot be reached or refuses for now.
-            FatallyBroken: it refuses for good.
-        """
-        what, key, attempts_max = call.what, call.key, self._config.attempts_max
-        for attempt in range(1, attempts_max + 1):
-            try:
-                return self._server_of(key).execute_command(*call.command)  # type: ignore[no-untyped-call]
-            except NoScriptError:
-                self._load_script(what, key)
-            except CLIENT_ERRORS as error:
-                is_moved = isinstance(error, MovedError)
-                if is_moved:
-                    self._learn_slots()
-                if attempt == attempts_max or not (is_moved or is_broken_connection(error)):
-                    raise translated(error, what) from None
-        raise StoreUnavailable(f"Redis could not run {what}: it forgets scripts as they are loaded")
-
-    def _server_of(self, key: str | None) -> Redis:
-        """Return the client of one node, which follows no redirection by itself.
-
-        ASK must never be followed: of a slot that is moving, each side has half of the keys.
-        """
-        client = self._client
-        if not isinstance(client, RedisCluster):
-            return client
-        slot_key = key or _meta_key(0)
-        node = client.get_node_from_key(slot_key)  # type: ignore[no-untyped-call]
-        return client.get_redis_connection(node)
-
-    def _load_script(self, name: str, key: str | None) -> None:
-        try:
-            self._server_of(key).script_load(self._scripts[name].text)
-        except CLIENT_ERRORS as error:
-            raise translated(error, "SCRIPT LOAD") from None
-
-    def _learn_slots(self) -> None:
-        assert isinstance(self._client, RedisCluster), "only a cluster moves slots"
-        try:
-            self._client.nodes_manager.initialize()
-        except CLIENT_ERRORS as error:
-            raise translated(error, "CLUSTER SLOTS") from None
-
-
-def _meta_key(shard: int) -> str:
-    """The hash tag keeps all keys of a shard in one slot."""
-    return f"{{s{shard}}}:meta"
-
 
 @value_class(frozen=True, slots=True)
 class _StepsUnderWay:
@@ -295,7 +185,7 @@ class _StepsUnderWay:
 
 def _step_reply(call: StepCall, reply: Reply) -> StepReply | StepRefused:
     if reply[0] == 0:
-        return _refused(reply)
+        return refused(reply)
     outcomes = unpack_outcomes(reply[3])
     assert 1 <= len(outcomes) <= len(call.facts), "a step takes a prefix of its facts"
     return StepReply(outcomes, reply[1], reply[2])
@@ -305,7 +195,7 @@ def _entries(
     after: ShardStep, reply: Reply, entries_max: int
 ) -> tuple[OutboxEntry[OutputRecord], ...] | StepRefused:
     if reply[0] == 0:
-        return _refused(reply)
+        return refused(reply)
     _, last_step, *entries = reply
     if not entries and after.step < last_step and entries_max:
         raise FatallyBroken(
@@ -322,7 +212,7 @@ def _entries(
 
 def _due_work(reply: Reply) -> DueWork | StepRefused:
     if reply[0] == 0:
-        return _refused(reply)
+        return refused(reply)
     _, deadlines, settlements = reply
     return DueWork(
         tuple(
@@ -336,14 +226,10 @@ def _due_work(reply: Reply) -> DueWork | StepRefused:
 
 def _marked(mark: ShardStep, reply: Reply) -> StepRefused | None:
     if reply[0] == 0:
-        return _refused(reply)
+        return refused(reply)
     if mark.step > reply[1]:
         raise FatallyBroken(
             f"step {mark.step} of shard {mark.shard} is published, but Redis knows only "
             f"{reply[1]} steps: rebuild the shard from the topics"
         )
     return None
-
-
-def _refused(reply: Sequence[Any]) -> StepRefused:
-    return StepRefused(StepRefusal(reply[1].decode()), reply[2])

@@ -38,4 +38,17 @@ function guard.admit(meta_key, epoch)
   return { epoch = current, step = tonumber(found[2]), published = tonumber(found[3]) }
 end
 
+-- Gives nil while the shard is being restored in this epoch, else a refusal: reason, epoch.
+function guard.refuse_restoring(meta_key, epoch)
+  local found = redis.call('HMGET', meta_key, 'epoch', 'server', 'writing')
+  local current = tonumber(found[1] or '0')
+  if current == 0 or current ~= tonumber(epoch) or found[3] ~= '1' then
+    return { 'epoch', current }
+  end
+  if found[2] ~= guard.server() then
+    return { 'server', current }
+  end
+  return nil
+end
+
 return guard

@@ -3,7 +3,7 @@
 -- Keys: meta, reservation, stock, acknowledged, due, settle, outbox
 -- Arguments: none
 -- Outcomes: none
--- Needs: wire, chunks, stocks
+-- Needs: wire, chunks, stocks, indexes
 
 local writing = {}
 
@@ -60,11 +60,6 @@ local function write_values(step, written)
   chunks.call('MSET', keys_and_values)
 end
 
-local function write_index(key, added, removed)
-  chunks.call_with_key('ZADD', key, added)
-  chunks.call_with_key('ZREM', key, removed)
-end
-
 local function write_due_index(step)
   local added, removed = {}, {}
   for position = 1, step.changed_record_count do
@@ -77,21 +72,7 @@ local function write_due_index(step)
       removed[#removed + 1] = record.key
     end
   end
-  write_index(step.prefix .. 'due', added, removed)
-end
-
--- `scores`: member -> score, or false to remove it. The order of `pairs` changes no result.
-local function write_scores(key, scores)
-  local added, removed = {}, {}
-  for member, score in pairs(scores) do
-    if score then
-      added[#added + 1] = wire.integer(score)
-      added[#added + 1] = member
-    else
-      removed[#removed + 1] = member
-    end
-  end
-  write_index(key, added, removed)
+  indexes.write(step.prefix .. 'due', added, removed)
 end
 
 local function write_entries(step, written)
@@ -100,7 +81,7 @@ local function write_entries(step, written)
     local added, taken = stock[ENTRIES_ADDED], stock[ENTRIES_TAKEN]
     if added or taken > 0 then
       local key = step.prefix .. 'a:' .. stock[ACCOUNT] .. '/' .. stock[NAME]
-      write_index(key, added or {}, stock[ENTRIES_REMOVED] or {})
+      indexes.write(key, added or {}, stock[ENTRIES_REMOVED] or {})
       if taken > 0 then
         redis.call('ZREMRANGEBYRANK', key, 0, taken - 1)
       end
@@ -112,7 +93,7 @@ end
 function writing.write(step)
   local written = pack_stocks(step)
   if step.change_count == 0 and written.count == 0 then
-    write_scores(step.prefix .. 'settle', step.settlements)
+    indexes.write_scores(step.prefix .. 'settle', step.settlements)
     return step.number_before
   end
   local number = step.number_before + 1
@@ -120,7 +101,7 @@ function writing.write(step)
   write_values(step, written)
   write_due_index(step)
   write_entries(step, written)
-  write_scores(step.prefix .. 'settle', step.settlements)
+  indexes.write_scores(step.prefix .. 'settle', step.settlements)
   redis.call(
     'SET', step.prefix .. 'o:' .. wire.integer(number), outbox_entry(step, written)
   )

@@ -1,24 +1,37 @@
-"""Taking over a shard: mint an epoch, verify the Redis server, and only then write to it."""
+"""Taking over a shard: mint an epoch, verify the Redis server, and only then write to it.
 
-from collections.abc import Callable, Mapping, Sequence
+What cannot be trusted is rebuilt from what is published, a piece at a time.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import structlog
 
-from reservation_worker.contracts.records import OutputRecord
+from reservation_worker.contracts.records import OutputRecord, PublishedRecord
 from reservation_worker.ports import (
     Clock,
+    FatallyBroken,
     Membership,
     Outputs,
     Position,
+    Restoring,
     ShardGroup,
     ShardState,
     ShardStep,
+    StepRefused,
     Store,
     Transactions,
     Waypoint,
 )
-from reservation_worker.telemetry.log_events import SHARD_TAKEN_OVER
+from reservation_worker.recovery.rebuild import Rebuild, RebuildConfig, RebuildParts
+from reservation_worker.telemetry.log_events import (
+    SHARD_REBUILD_BEGAN,
+    SHARD_REBUILD_GIVEN_UP,
+    SHARD_REBUILT,
+    SHARD_TAKEN_OVER,
+)
+from reservation_worker.telemetry.metrics import Metrics
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,16 +39,18 @@ class RecoveryParts:
     """What taking over needs; all of it belongs to the owner's loop."""
 
     store: Store[OutputRecord]
+    restoring: Restoring[PublishedRecord]
     group: ShardGroup
     transactions: Transactions[OutputRecord]
-    outputs: Outputs
+    outputs: Outputs[PublishedRecord]
     clock: Clock
+    metrics: Metrics
     waypoint: Callable[[Waypoint], None] = lambda _waypoint: None
 
 
 @dataclass(frozen=True, slots=True)
 class TakeOver:
-    """What became of the shards that were to be taken over; those in neither: try again."""
+    """What became of shards; those in neither are being rebuilt, or are to be tried again."""
 
     owned: Mapping[int, Position]
     held: Mapping[int, str]
@@ -45,10 +60,60 @@ class TakeOver:
 class Recovery:
     """Takes over shards that the group has assigned to this process."""
 
-    def __init__(self, shards_total: int, parts: RecoveryParts) -> None:
+    def __init__(
+        self, shards_total: int, parts: RecoveryParts, rebuild: RebuildConfig | None = None
+    ) -> None:
         self._shards_total = shards_total
         self._parts = parts
+        self._rebuild = rebuild or RebuildConfig()
+        self._rebuild_parts = RebuildParts(
+            parts.restoring, parts.outputs, parts.transactions, parts.clock, parts.waypoint
+        )
+        self._rebuilds: dict[int, Rebuild] = {}
         self._logger = structlog.get_logger()
+
+    @property
+    def rebuilding(self) -> frozenset[int]:
+        """The shards that are being rebuilt, or wait for it."""
+        return frozenset(self._rebuilds)
+
+    def forget(self, shards: Iterable[int]) -> None:
+        """Give up rebuilds: the shards are somebody else's, or will be taken over again."""
+        for shard in shards:
+            rebuild = self._rebuilds.pop(shard, None)
+            if rebuild is not None:
+                rebuild.close()
+        self._show()
+
+    def rebuild_further(self, membership: Membership) -> TakeOver:
+        """Do one piece of one rebuild; owned is what that completes.
+
+        Raises:
+            StoreUnavailable: call again, nothing is lost.
+            BrokerUnavailable: likewise.
+            OwnershipLost: the shard is somebody else's by now.
+            CommitFateUnknown: take every shard over again.
+        """
+        if not self._rebuilds:
+            return TakeOver({}, {})
+        shard, rebuild = next(iter(self._rebuilds.items()))
+        self._show()
+        try:
+            done = rebuild.advance(membership)
+        except FatallyBroken as error:
+            self.forget((shard,))
+            return TakeOver({}, {shard: f"It cannot be rebuilt: {error}"})
+        if done is None:
+            return TakeOver({}, {})
+        self.forget((shard,))
+        if isinstance(done, StepRefused):
+            self._logger.warning(SHARD_REBUILD_GIVEN_UP, shard=shard, reason=done.reason.value)
+            return TakeOver({}, {})
+        self._parts.metrics.shard_rebuilds.inc()
+        self._logger.warning(
+            SHARD_REBUILT, shard=shard, step=done.step, records=rebuild.records_total
+        )
+        return TakeOver({shard: done}, {})
 
     def take_over(self, shards: Sequence[int], membership: Membership) -> TakeOver:
         """Mint, verify and claim; every write names what it was decided on.
@@ -84,7 +149,7 @@ class Recovery:
             problem = self._problem(shard, position, state)
             parts.waypoint(Waypoint.TAKEOVER_VERIFIED)
             if problem is not None:
-                held[shard] = problem
+                self._begin_rebuild(shard, position, state, problem)
             elif state.epoch <= position.minted and parts.store.claim(
                 shard, state, position.minted
             ):
@@ -96,6 +161,23 @@ class Recovery:
                 )
         return TakeOver(owned, held)
 
+    def _begin_rebuild(
+        self, shard: int, position: Position, state: ShardState, problem: str
+    ) -> None:
+        if state.epoch > position.minted or not self._parts.restoring.begin(
+            shard, state, position.minted
+        ):
+            return
+        self._parts.waypoint(Waypoint.REBUILD_BEGUN)
+        self._rebuilds[shard] = Rebuild(shard, position, self._rebuild, self._rebuild_parts)
+        self._show()
+        self._logger.warning(SHARD_REBUILD_BEGAN, shard=shard, reason=problem)
+
+    def _show(self) -> None:
+        metrics = self._parts.metrics
+        metrics.rebuilding_shards.set(len(self._rebuilds))
+        metrics.rebuild_records_left.set(sum(one.records_left for one in self._rebuilds.values()))
+
     def _mint(self, shard: int, position: Position | None) -> Position:
         last = position or Position(0, 0, 0, self._shards_total)
         stored_epoch = self._parts.store.inspect(shard).epoch
@@ -106,25 +188,22 @@ class Recovery:
         """Say why a shard's state cannot be trusted; None where it can."""
         published = position.step
         if state.torn:
-            return "A step was cut off in the middle of its writes: the shard must be rebuilt."
+            return "A step or a rebuild was cut off in the middle of its writes."
         if published == 0 and not self._parts.outputs.yield_nothing(shard):
             return (
                 "Changes are published, but how far is not known: the shard's position is gone "
-                "from its consumer group. The shard must be rebuilt."
+                "from its consumer group."
             )
         if published > 0 and state.epoch == 0:
-            return (
-                f"Redis knows nothing of the shard, but steps up to {published} are published: "
-                "the shard must be rebuilt."
-            )
+            return f"Redis knows nothing of the shard, but steps up to {published} are published."
         if state.epoch < position.served:
             return (
                 f"Redis is at epoch {state.epoch}, but {position.served} has published: it was "
-                "restored from something older. The shard must be rebuilt."
+                "restored from something older."
             )
         if state.step < published or state.published > published:
             return (
                 f"Redis is at step {state.step} (published: {state.published}), but Kafka has "
-                f"step {published}: published changes are missing. The shard must be rebuilt."
+                f"step {published}: published changes are missing."
             )
         return None

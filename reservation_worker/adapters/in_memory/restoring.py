@@ -1,0 +1,121 @@
+"""`Restoring` in memory: the published events, read by the models that their readers have."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from reservation_worker.adapters.in_memory.shard import Shard
+from reservation_worker.adapters.in_memory.store import InMemoryStore
+from reservation_worker.contracts.outputs import (
+    ReservationChangedBody,
+    StockChangedBody,
+    parse_output,
+)
+from reservation_worker.contracts.records import OutputTopic, PublishedRecord
+from reservation_worker.contracts.restore import restore_reservation, restore_stock
+from reservation_worker.domain.facts import Settlement, StockSettlementDue
+from reservation_worker.domain.keys import ReservationId, split_key
+from reservation_worker.domain.settlement import entries_told_by
+from reservation_worker.ports import FatallyBroken, ShardState, StepRefusal, StepRefused
+
+
+class InMemoryRestoring:
+    """The same contract as the scripts keep; what is told by the whole is told at the end."""
+
+    def __init__(self, store: InMemoryStore) -> None:
+        self._store = store
+
+    def begin(self, shard: int, inspected: ShardState, epoch: int) -> bool:
+        """Mark the shard if ``meta`` still says what was inspected; never over a newer epoch."""
+        held = self._store.held(shard)
+        if inspected.server != self._store.server:
+            return False
+        if held.epoch == epoch:
+            return held.torn and held.verified_server == inspected.server
+        if held.epoch > epoch or (held.epoch, held.step, held.verified_server) != (
+            inspected.epoch,
+            inspected.step,
+            inspected.verified_server,
+        ):
+            return False
+        held.epoch, held.published, held.torn = epoch, 0, True
+        held.verified_server = inspected.server
+        self._store.put(held)
+        return True
+
+    def drop(self, shard: int, epoch: int, cursor: int) -> int | StepRefused:
+        """Remove everything at once."""
+        assert cursor == 0, "nothing was left"
+        held = self._restored(shard, epoch)
+        if isinstance(held, StepRefused):
+            return held
+        empty = Shard(shard, held.epoch, held.step, 0, torn=True)
+        empty.verified_server = held.verified_server
+        self._store.put(empty)
+        return 0
+
+    def restore(
+        self, shard: int, epoch: int, records: Sequence[PublishedRecord]
+    ) -> StepRefused | None:
+        """Write stocks, or reservations after all stocks: each at most once, as of its record.
+
+        Raises:
+            FatallyBroken: a record cannot be understood.
+        """
+        assert len({record.topic for record in records}) == 1, "stocks first, then reservations"
+        held = self._restored(shard, epoch)
+        if isinstance(held, StepRefused):
+            return held
+        for record in records:
+            try:
+                _take(held, record)
+            except ValueError as error:
+                raise FatallyBroken(f"{record.event_id} is not what a worker writes") from error
+        self._store.put(held)
+        return None
+
+    def finish(self, shard: int, epoch: int, step: int) -> StepRefused | None:
+        """End the restoring: the shard is at a step, and published up to there."""
+        held = self._restored(shard, epoch)
+        if isinstance(held, StepRefused):
+            return held
+        for stock_id, stock in held.stocks.items():
+            of_account = [
+                one for one in held.reservations.values() if one.id.account == stock_id.account
+            ]
+            entries, released = entries_told_by(stock, of_account)
+            held.stocks[stock_id] = replace(stock, entries=entries)
+            settlements: list[Settlement] = [*released]
+            if stock.settled_through is not None:
+                settlements.append(
+                    StockSettlementDue(stock_id.account, stock_id.warehouse_id, stock_id.sku)
+                )
+            for settlement in settlements:
+                assert stock.counted_at_ms is not None, "a settlement follows a count"
+                held.settlements[settlement] = stock.counted_at_ms
+        held.step, held.published, held.torn = step, step, False
+        self._store.put(held)
+        return None
+
+    def _restored(self, shard: int, epoch: int) -> Shard | StepRefused:
+        held = self._store.held(shard)
+        if held.epoch != epoch or not held.torn:
+            return StepRefused(StepRefusal.EPOCH, held.epoch)
+        if held.verified_server != self._store.server:
+            return StepRefused(StepRefusal.SERVER, held.epoch)
+        return held
+
+
+def _take(held: Shard, record: PublishedRecord) -> None:
+    if record.value is None:
+        if record.topic is OutputTopic.RESERVATION_CHANGED:
+            account, order_id = split_key(record.key.decode())
+            held.reservations.pop(ReservationId(account, order_id), None)
+        return
+    body = parse_output(record.topic, record.value)
+    if isinstance(body, StockChangedBody):
+        stock = restore_stock(body)
+        held.stocks[stock.id], held.stock_versions[stock.id] = stock, body.version
+    else:
+        assert isinstance(body, ReservationChangedBody), "nothing else is restored from"
+        reservation = restore_reservation(body)
+        held.reservations[reservation.id] = reservation

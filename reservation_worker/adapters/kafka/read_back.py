@@ -1,0 +1,121 @@
+"""One pass over what is published of a shard, to restore it from."""
+
+from collections.abc import Sequence
+from typing import Final
+
+from confluent_kafka import Consumer, KafkaException, TopicPartition
+from confluent_kafka import Message as ReadMessage
+
+from reservation_worker.adapters.kafka.client_logs import forward_client_logs
+from reservation_worker.adapters.kafka.configuration import KafkaConfig, reader_options
+from reservation_worker.adapters.kafka.errors import error_of, is_end_of_partition
+from reservation_worker.contracts.records import OutputTopic, PublishedRecord
+from reservation_worker.domain.values import value_class
+from reservation_worker.ports import BrokerUnavailable, Clock
+
+ROLE: Final = "restore"
+RESTORED: Final = (OutputTopic.STOCK_CHANGED, OutputTopic.RESERVATION_CHANGED)
+"""In this order: which index an acknowledged unit belongs to, its stock says."""
+POLL_SECONDS: Final = 0.05
+_EVENT_ID: Final = "ce_id"
+
+
+@value_class(frozen=True, slots=True)
+class Pass:
+    """One partition, from its first offset to the end that it had when the reading began."""
+
+    topic: OutputTopic
+    name: str
+    partition: int
+    begin: int
+    end: int
+
+
+class KafkaReadBack:
+    """Reads partition after partition, outside of any group, committed records only."""
+
+    def __init__(self, config: KafkaConfig, passes: Sequence[Pass], clock: Clock) -> None:
+        self._passes = [one for one in passes if one.end > one.begin]
+        self._timeout_ms = config.request_timeout_ms
+        self._now_ms = clock.monotonic_ms
+        self._consumer = Consumer({**reader_options(config, ROLE), **forward_client_logs(ROLE)})
+        self._offset = 0
+        self._progress_at_ms = 0
+        self._assign()
+
+    @property
+    def finished(self) -> bool:
+        """Whether everything has been returned."""
+        return not self._passes
+
+    @property
+    def records_left(self) -> int:
+        """At most so many records are still to come."""
+        if not self._passes:
+            return 0
+        further = sum(one.end - one.begin for one in self._passes[1:])
+        return self._passes[0].end - self._offset + further
+
+    def read(self, records_max: int) -> Sequence[PublishedRecord]:
+        """Return the next records in the order of their partition, all of one topic.
+
+        Raises:
+            BrokerUnavailable: the partition cannot be read, or a transaction is still open in it.
+        """
+        if self.finished:
+            return ()
+        current = self._passes[0]
+        try:
+            first = self._consumer.poll(POLL_SECONDS)
+            messages = [] if first is None else [first, *self._consumer.consume(records_max - 1, 0)]
+        except KafkaException as exception:
+            raise BrokerUnavailable(error_of(exception).str()) from exception
+        records = [
+            record for message in messages if (record := self._take(message, current)) is not None
+        ]
+        if self._offset >= current.end:
+            self._passes.pop(0)
+            self._assign()
+        elif messages:
+            self._progress_at_ms = self._now_ms()
+        elif self._now_ms() > self._progress_at_ms + self._timeout_ms:
+            self._progress_at_ms = self._now_ms()
+            raise BrokerUnavailable(
+                f"{current.name}-{current.partition} cannot be read beyond offset {self._offset} "
+                f"of {current.end}: a transaction is still open in it, or its leader is away"
+            )
+        return records
+
+    def close(self) -> None:
+        """Read no further."""
+        self._consumer.close()
+
+    def _assign(self) -> None:
+        if self._passes:
+            one = self._passes[0]
+            self._offset = one.begin
+            self._consumer.assign([TopicPartition(one.name, one.partition, one.begin)])
+        self._progress_at_ms = self._now_ms()
+
+    def _take(self, message: ReadMessage, current: Pass) -> PublishedRecord | None:
+        error, offset = message.error(), message.offset()
+        if error is not None and not is_end_of_partition(error):
+            raise BrokerUnavailable(f"{current.name} cannot be read: {error.str()}")
+        if message.topic() != current.name or offset is None:
+            return None  # Of the pass before: fetched, and no longer wanted.
+        if error is not None:
+            # Behind aborted and control records; before the end, a transaction is still open.
+            self._offset = max(self._offset, offset)
+            return None
+        if offset >= current.end:
+            self._offset = current.end
+            return None
+        self._offset = offset + 1
+        key = message.key()
+        assert key is not None, "every record that is published has a key"
+        return PublishedRecord(current.topic, key, message.value(), _event_id(message))
+
+
+def _event_id(message: ReadMessage) -> str | None:
+    value = dict(message.headers() or ()).get(_EVENT_ID)
+    return value.decode() if isinstance(value, bytes) else value

@@ -1,0 +1,133 @@
+"""Calls of scripts and commands on the server that holds a shard, alone or in a cluster."""
+
+from collections.abc import Callable, Mapping, Sequence
+
+from redis import Redis
+from redis.cluster import RedisCluster
+from redis.exceptions import MovedError, NoScriptError
+
+from reservation_worker.adapters.redis.errors import (
+    CLIENT_ERRORS,
+    is_broken_connection,
+    translated,
+)
+from reservation_worker.adapters.redis.pipeline import Pipeline, Reply
+from reservation_worker.adapters.redis.scripts import Script, load_scripts
+from reservation_worker.domain.values import value_class
+from reservation_worker.ports import StoreUnavailable
+
+Client = Redis | RedisCluster
+"""Answers bytes (no ``decode_responses``), and never retries by itself."""
+Argument = bytes | str | int
+
+
+@value_class(frozen=True, slots=True)
+class Call:
+    """One command, and the key that says which server it is for; None: any."""
+
+    what: str
+    key: str | None
+    command: tuple[Argument, ...]
+
+
+def meta_key(shard: int) -> str:
+    """Return the key of a shard's ``meta``; its hash tag keeps all keys of a shard in one slot."""
+    return f"{{s{shard}}}:meta"
+
+
+class Calls:
+    """Sends calls, and tries again what is harmless twice."""
+
+    def __init__(
+        self, client: Client, attempts_max: int, scripts: Mapping[str, Script] | None = None
+    ) -> None:
+        """Use the package's own scripts unless others are given."""
+        self._client = client
+        self._attempts_max = attempts_max
+        self._scripts = load_scripts() if scripts is None else scripts
+        self._shas = {name: script.sha for name, script in self._scripts.items()}
+
+    def send(self, calls: Sequence[Call]) -> Callable[[], list[Reply]]:
+        """Send calls one behind the other; the result waits for their replies.
+
+        What broke is called once more, alone: harmless, whether it was run or not.
+        """
+        client = self._client
+        if not calls or isinstance(client, RedisCluster):
+            # The shards of a cluster are on different nodes.
+            return lambda: [self.call(call) for call in calls]
+        pipeline = Pipeline(client.connection_pool, [call.command for call in calls])
+
+        def take() -> list[Reply]:
+            replies = pipeline.replies()
+            for position, call in enumerate(calls):
+                error = replies[position]
+                if not isinstance(error, CLIENT_ERRORS):
+                    continue
+                if not (isinstance(error, NoScriptError) or is_broken_connection(error)):
+                    raise translated(error, call.what) from None
+                replies[position] = self.call(call)
+            return replies
+
+        return take
+
+    def script(self, name: str, shard: int, *arguments: Argument) -> Call:
+        """Return the call of a script; what it replies is in the header of its file."""
+        key = meta_key(shard)
+        return Call(name, key, ("EVALSHA", self._shas[name], 1, key, *arguments))
+
+    def run(self, name: str, shard: int, *arguments: Argument) -> Reply:
+        """Call a script of a shard."""
+        return self.call(self.script(name, shard, *arguments))
+
+    def command(self, name: str, key: str | None) -> Reply:
+        """Call a command that has a key and nothing else, or nothing at all."""
+        return self.call(Call(name, key, (name,) if key is None else (name, key)))
+
+    def call(self, call: Call) -> Reply:
+        """Send one command to the server that holds a key, again while the connection breaks.
+
+        Whether a call on a broken connection was run nobody knows; each of these is harmless twice.
+
+        Raises:
+            StoreUnavailable: Redis cannot be reached or refuses for now.
+            FatallyBroken: it refuses for good.
+        """
+        what, key, attempts_max = call.what, call.key, self._attempts_max
+        for attempt in range(1, attempts_max + 1):
+            try:
+                return self.server_of(key).execute_command(*call.command)  # type: ignore[no-untyped-call]
+            except NoScriptError:
+                self._load_script(what, key)
+            except CLIENT_ERRORS as error:
+                is_moved = isinstance(error, MovedError)
+                if is_moved:
+                    self._learn_slots()
+                if attempt == attempts_max or not (is_moved or is_broken_connection(error)):
+                    raise translated(error, what) from None
+        raise StoreUnavailable(f"Redis could not run {what}: it forgets scripts as they are loaded")
+
+    def server_of(self, key: str | None) -> Redis:
+        """Return the client of one node, which follows no redirection by itself.
+
+        ASK must never be followed: of a slot that is moving, each side has half of the keys.
+        """
+        client = self._client
+        if not isinstance(client, RedisCluster):
+            return client
+        slot_key = key or meta_key(0)
+        node = client.get_node_from_key(slot_key)  # type: ignore[no-untyped-call]
+        return client.get_redis_connection(node)
+
+    def _load_script(self, name: str, key: str | None) -> None:
+        try:
+            self.server_of(key).script_load(self._scripts[name].text)
+        except CLIENT_ERRORS as error:
+            raise translated(error, "SCRIPT LOAD") from None
+
+    def _learn_slots(self) -> None:
+        assert isinstance(self._client, RedisCluster), "only a cluster moves slots"
+        try:
+            self._client.nodes_manager.initialize()
+        except CLIENT_ERRORS as error:
+            raise translated(error, "CLUSTER SLOTS") from None

@@ -1,0 +1,92 @@
+"""What restoring a shard needs: of Redis the writing, of Kafka the reading back."""
+
+from collections.abc import Sequence
+from typing import Protocol, TypeVar
+
+from reservation_worker.ports.store import ShardState, StepRefused
+
+Published_contra = TypeVar("Published_contra", contravariant=True)
+Published_co = TypeVar("Published_co", covariant=True)
+"""A record of an output topic, as it was read back."""
+
+
+class Restoring(Protocol[Published_contra]):
+    """Writes a shard anew from what is published. Each method may raise `StoreUnavailable`.
+
+    Every call names the epoch of the owner who restores, and is refused in another: one that was
+    asleep changes nothing. From `begin` to `finish` every step of the shard is refused as torn, so
+    whoever takes the shard over in between begins again.
+    """
+
+    def begin(self, shard: int, inspected: ShardState, epoch: int) -> bool:
+        """Mark the shard if ``meta`` still says what was inspected; never over a newer epoch."""
+        ...
+
+    def drop(self, shard: int, epoch: int, cursor: int) -> int | StepRefused:
+        """Remove some of what is there; returns where to go on, 0 when nothing is left."""
+        ...
+
+    def restore(
+        self, shard: int, epoch: int, records: Sequence[Published_contra]
+    ) -> StepRefused | None:
+        """Write stocks, or reservations after all stocks: each at most once, as of its record.
+
+        Raises:
+            FatallyBroken: a record cannot be understood.
+        """
+        ...
+
+    def finish(self, shard: int, epoch: int, step: int) -> StepRefused | None:
+        """End the restoring: the shard is at a step, and published up to there."""
+        ...
+
+
+class ReadBack(Protocol[Published_co]):
+    """One pass over what is published of a shard: all stocks first, then all reservations.
+
+    It ends at the end offsets that the partitions had when it began.
+    """
+
+    @property
+    def finished(self) -> bool:
+        """Whether everything has been returned."""
+        ...
+
+    @property
+    def records_left(self) -> int:
+        """At most so many records are still to come: offsets, of which compaction leaves gaps."""
+        ...
+
+    def read(self, records_max: int) -> Sequence[Published_co]:
+        """Return the next records in the order of their partition, all of one topic.
+
+        Waits a moment while there is nothing.
+
+        Raises:
+            BrokerUnavailable: the partition cannot be read, or a transaction is still open in it.
+        """
+        ...
+
+    def close(self) -> None:
+        """Read no further."""
+        ...
+
+
+class Outputs(Protocol[Published_co]):
+    """The output topics, as a shard's owner reads them back."""
+
+    def yield_nothing(self, shard: int) -> bool:
+        """Tell whether no committed record stands in the shard's output partitions.
+
+        Raises:
+            BrokerUnavailable: Kafka does not answer, or a transaction is still open.
+        """
+        ...
+
+    def read_back(self, shard: int) -> ReadBack[Published_co]:
+        """Begin to read the newest state of a shard.
+
+        Raises:
+            BrokerUnavailable: Kafka does not answer.
+        """
+        ...

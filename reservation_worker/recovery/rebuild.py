@@ -1,0 +1,154 @@
+"""Rebuilding a shard: drop what Redis has of it, and write it anew from what is published."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Final
+
+import structlog
+
+from reservation_worker.contracts.records import OutputRecord, PublishedRecord
+from reservation_worker.ports import (
+    Clock,
+    Membership,
+    Outputs,
+    Position,
+    ReadBack,
+    Restoring,
+    StepRefused,
+    Transactions,
+    Waypoint,
+)
+from reservation_worker.telemetry.log_events import SHARD_REBUILD_PROGRESSED
+
+STEPS_SKIPPED_WITHOUT_POSITION: Final = 1_000_000
+"""The newest records of a compacted topic may be gone, and with them the numbers of their steps."""
+PROGRESS_INTERVAL_MS: Final = 5_000
+
+
+@dataclass(frozen=True, slots=True)
+class RebuildConfig:
+    """How much is done in one piece, between which the other shards go on."""
+
+    records_per_piece_max: int = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class RebuildParts:
+    """What a rebuild needs."""
+
+    restoring: Restoring[PublishedRecord]
+    outputs: Outputs[PublishedRecord]
+    transactions: Transactions[OutputRecord]
+    clock: Clock
+    waypoint: Callable[[Waypoint], None]
+
+
+class Rebuild:
+    """One shard, a piece at a time; in memory is never more than one piece.
+
+    It begins after the mint: nothing of an earlier owner can be committed any more, so the ends
+    that the partitions have from then on are the end of what there is to restore.
+    """
+
+    def __init__(
+        self, shard: int, position: Position, config: RebuildConfig, parts: RebuildParts
+    ) -> None:
+        """Go on from a shard that is marked for it in the minted epoch."""
+        self.records_total = 0
+        self._shard = shard
+        self._position = position
+        self._config = config
+        self._parts = parts
+        self._cursor: int | None = 0
+        self._reading: ReadBack[PublishedRecord] | None = None
+        self._unwritten: list[PublishedRecord] = []
+        self._highest_step = 0
+        self._say_at_ms = parts.clock.monotonic_ms() + PROGRESS_INTERVAL_MS
+        self._logger = structlog.get_logger()
+
+    @property
+    def records_left(self) -> int:
+        """At most so many records are still to be read; 0 before the reading has begun."""
+        return 0 if self._reading is None else self._reading.records_left
+
+    def advance(self, membership: Membership) -> Position | StepRefused | None:
+        """Do one piece: returns the new position when the shard is rebuilt, else None.
+
+        A refusal says that somebody else has the shard, or that the server is another one: the
+        rebuild has come to nothing.
+
+        Raises:
+            StoreUnavailable: call again, nothing is lost.
+            BrokerUnavailable: likewise.
+            OwnershipLost: the shard is somebody else's by now.
+            CommitFateUnknown: take the shard over again.
+            FatallyBroken: a published record cannot be understood.
+        """
+        if self._cursor is not None:
+            return self._drop(self._cursor)
+        if self._reading is None:
+            self._reading = self._parts.outputs.read_back(self._shard)
+        if self._unwritten or not self._reading.finished:
+            self._say_progress()
+            return self._restore(self._reading)
+        return self._finish(membership)
+
+    def close(self) -> None:
+        """Give it up, or end it."""
+        if self._reading is not None:
+            self._reading.close()
+
+    def _drop(self, cursor: int) -> StepRefused | None:
+        dropped = self._parts.restoring.drop(self._shard, self._position.minted, cursor)
+        if isinstance(dropped, StepRefused):
+            return dropped
+        self._cursor = dropped or None
+        self._parts.waypoint(Waypoint.REBUILD_DROPPED)
+        return None
+
+    def _restore(self, reading: ReadBack[PublishedRecord]) -> StepRefused | None:
+        if not self._unwritten:
+            self._unwritten = list(reading.read(self._config.records_per_piece_max))
+        if not self._unwritten:
+            return None
+        newest = {record.key: record for record in self._unwritten}
+        refused = self._parts.restoring.restore(
+            self._shard, self._position.minted, tuple(newest.values())
+        )
+        if refused is not None:
+            return refused
+        self._highest_step = max(self._highest_step, *map(_step_of, self._unwritten))
+        self.records_total += len(self._unwritten)
+        self._unwritten.clear()
+        self._parts.waypoint(Waypoint.REBUILD_RESTORED)
+        return None
+
+    def _finish(self, membership: Membership) -> Position | StepRefused:
+        """Commit the position first: a rebuild that ends in between is begun again."""
+        minted = self._position.minted
+        step = (
+            max(self._position.step, self._highest_step)
+            if self._position.step
+            else self._highest_step + STEPS_SKIPPED_WITHOUT_POSITION
+        )
+        position = replace(self._position, served=minted, step=step)
+        self._parts.transactions.commit((), {self._shard: position}, membership)
+        self._parts.waypoint(Waypoint.REBUILD_COMMITTED)
+        refused = self._parts.restoring.finish(self._shard, minted, step)
+        self._parts.waypoint(Waypoint.REBUILD_FINISHED)
+        return position if refused is None else refused
+
+    def _say_progress(self) -> None:
+        now_ms = self._parts.clock.monotonic_ms()
+        if now_ms >= self._say_at_ms:
+            self._say_at_ms = now_ms + PROGRESS_INTERVAL_MS
+            self._logger.info(
+                SHARD_REBUILD_PROGRESSED,
+                shard=self._shard,
+                records=self.records_total,
+                records_left=self.records_left,
+            )
+
+
+def _step_of(record: PublishedRecord) -> int:
+    return 0 if record.event_id is None else int(record.event_id.split("-")[1])

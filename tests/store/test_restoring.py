@@ -1,0 +1,242 @@
+"""A shard that was lost is restored from what it has published: key by key what it was."""
+
+from random import Random
+
+import pytest
+import redis
+
+from reservation_worker.adapters.in_memory.restoring import InMemoryRestoring
+from reservation_worker.adapters.in_memory.store import InMemoryStore
+from reservation_worker.adapters.redis.configuration import StoreConfig
+from reservation_worker.adapters.redis.restoring import RedisRestoring
+from reservation_worker.contracts.records import OutputRecord, OutputTopic, PublishedRecord
+from reservation_worker.domain.facts import Fact
+from reservation_worker.domain.outcome import OutcomeKind
+from reservation_worker.ports import (
+    DueWork,
+    FatallyBroken,
+    Restoring,
+    ShardEpoch,
+    ShardStep,
+    StepRefusal,
+    StepRefused,
+    StepReply,
+    Store,
+)
+from tests.store.conftest import Bounds, redis_store
+from tests.store.facts import STOCK_ID, counted, invoiced, ordered, paid, reservation_id
+from tests.store.random_facts import random_facts
+from tests.store.restored import begin, contents, published, restore
+from tests.store.shard import (
+    EPOCH,
+    FAR_FUTURE_MS,
+    SHARD,
+    apply_all,
+    claim,
+    outbox,
+    step,
+)
+
+DAYS = 10
+STEPS = 60
+NEXT = EPOCH + 1
+LAST = EPOCH + 2
+
+
+@pytest.fixture
+def restoring(
+    store: Store[OutputRecord], request: pytest.FixtureRequest
+) -> Restoring[PublishedRecord]:
+    """Give what restores shards of the store under test."""
+    if isinstance(store, InMemoryStore):
+        return InMemoryRestoring(store)
+    client: redis.Redis = request.getfixturevalue("client")
+    return RedisRestoring(client, StoreConfig())
+
+
+def records_of(store: Store[OutputRecord]) -> list[OutputRecord]:
+    """Return everything that was published so far."""
+    return [record for entry in outbox(store) for record in entry.records]
+
+
+class Day:
+    """A random day on a real server, lost and restored again and again."""
+
+    def __init__(self, client: redis.Redis, random: Random) -> None:
+        self._client = client
+        self._random = random
+        self._store = redis_store(client, Bounds(settled_entries_max=random.choice((1, 2, 500))))
+        self._restoring = RedisRestoring(client, StoreConfig())
+        self._epoch = EPOCH
+        self._seen: list[Fact] = []
+        self._records: list[OutputRecord] = []
+        self.kinds: set[str] = set()
+        """Of the keys that have been restored."""
+        claim(self._store)
+
+    def go_on(self, number: int) -> None:
+        """Run a step of facts of all kinds, and publish it."""
+        random = self._random
+        facts = random_facts(random, number, random.choice((1, 2, 5, 12)), self._seen)
+        if random.random() < 0.3:
+            work = self._store.due([ShardEpoch(SHARD, self._epoch)], FAR_FUTURE_MS, 100)[0]
+            assert isinstance(work, DueWork)
+            waiting: list[Fact] = [*work.settlements, *work.deadlines]
+            facts += random.sample(waiting, min(len(waiting), 2))
+        before = ShardStep(SHARD, self._epoch, self._store.inspect(SHARD).step)
+        self._seen += facts[: len(step(self._store, facts, self._epoch).outcomes)]
+        for entry in outbox(self._store, before.step, self._epoch):
+            self._records += entry.records
+
+    def lose_and_restore(self) -> None:
+        """Drop everything, and find every key again as it was."""
+        whole, last = contents(self._client, SHARD), self._store.inspect(SHARD).step
+        self._epoch += 1
+        begin(self._store, self._restoring, SHARD, self._epoch)
+        assert {} == contents(self._client, SHARD)
+        restore(self._restoring, SHARD, self._epoch, self._records, self._random)
+        assert self._restoring.finish(SHARD, self._epoch, last) is None
+        assert whole == contents(self._client, SHARD)
+        state = self._store.inspect(SHARD)
+        assert (self._epoch, last, last, False) == (
+            *(state.epoch, state.step, state.published, state.torn),
+        )
+        self.kinds |= {name.split(":")[0] for name in whole}
+
+
+def test_on_random_days_every_key_is_what_it_was(client: redis.Redis) -> None:
+    """Reservations with early facts, kept invoices and remembered ids, buckets, every index."""
+    kinds: set[str] = set()
+    for seed in range(DAYS):
+        client.flushdb()
+        random = Random(seed)
+        day = Day(client, random)
+        for number in range(STEPS):
+            day.go_on(number)
+            if random.random() < 0.2:
+                day.lose_and_restore()
+        kinds |= day.kinds
+    assert {"r", "s", "a", "due", "settle"} == kinds
+
+
+def test_what_is_restored_goes_on_as_before(
+    store: Store[OutputRecord], restoring: Restoring[PublishedRecord]
+) -> None:
+    """Deadlines come due, repeats are repeats, counts settle what was acknowledged before."""
+    claim(store)
+    facts: list[Fact] = [
+        counted(10),
+        ordered("held"),
+        ordered("sold"),
+        invoiced("sold", invoice_id="i"),
+    ]
+    apply_all(store, [*facts, paid("early")])
+    records = records_of(store)
+    begin(store, restoring, SHARD, NEXT)
+    restore(restoring, SHARD, NEXT, records, Random(1))
+    assert restoring.finish(SHARD, NEXT, 5) is None
+    repeats = store.step(SHARD, NEXT, [*facts, paid("early")])
+    assert isinstance(repeats, StepReply)
+    assert {OutcomeKind.REPEAT} == set(repeats.outcomes)
+    work = store.due([ShardEpoch(SHARD, NEXT)], FAR_FUTURE_MS, 10)[0]
+    assert isinstance(work, DueWork)
+    assert ["held"] == [one.order_id for one in work.deadlines]
+    store.step(SHARD, NEXT, [counted(9, at_ms=FAR_FUTURE_MS)])
+    stock = store.stock(SHARD, STOCK_ID)
+    assert stock is not None
+    assert (9, 1, 0) == (stock.on_hand, stock.authorized, stock.acknowledged)
+
+
+def test_nothing_but_the_restoring_is_done_in_between(
+    store: Store[OutputRecord], restoring: Restoring[PublishedRecord]
+) -> None:
+    """Half of a shard must not be decided upon, published or taken for whole."""
+    claim(store)
+    apply_all(store, [counted(5)])
+    begin(store, restoring, SHARD, NEXT)
+    torn = StepRefused(StepRefusal.TORN, NEXT)
+    assert torn == store.step(SHARD, NEXT, [ordered()])
+    assert torn == store.due([ShardEpoch(SHARD, NEXT)], FAR_FUTURE_MS, 10)[0]
+    assert store.inspect(SHARD).torn
+    assert not store.claim(SHARD, store.inspect(SHARD), LAST)
+
+
+def test_an_owner_that_was_asleep_changes_nothing(
+    store: Store[OutputRecord], restoring: Restoring[PublishedRecord]
+) -> None:
+    """Another one has begun the same in a newer epoch, or has even ended it."""
+    claim(store)
+    apply_all(store, [counted(5), ordered()])
+    stocks = published(records_of(store), OutputTopic.STOCK_CHANGED)
+    asleep = store.inspect(SHARD)
+    begin(store, restoring, SHARD, NEXT)
+    begin(store, restoring, SHARD, LAST)
+    refused = StepRefused(StepRefusal.EPOCH, LAST)
+    assert not restoring.begin(SHARD, asleep, NEXT)
+    assert not restoring.begin(SHARD, store.inspect(SHARD), NEXT)
+    assert refused == restoring.drop(SHARD, NEXT, 0)
+    assert refused == restoring.restore(SHARD, NEXT, stocks)
+    assert refused == restoring.finish(SHARD, NEXT, 1)
+    assert restoring.restore(SHARD, LAST, stocks) is None
+    assert restoring.finish(SHARD, LAST, 1) is None
+    for epoch in (NEXT, LAST):
+        assert refused == restoring.restore(SHARD, epoch, stocks)
+        assert refused == restoring.finish(SHARD, epoch, 0)
+        assert refused == restoring.drop(SHARD, epoch, 0)
+    assert store.reservation(SHARD, reservation_id()) is None
+
+
+def test_beginning_twice_with_the_same_epoch_is_one_beginning(
+    store: Store[OutputRecord], restoring: Restoring[PublishedRecord]
+) -> None:
+    """The reply to the first may have been lost."""
+    inspected = store.inspect(SHARD)
+    assert restoring.begin(SHARD, inspected, EPOCH)
+    assert restoring.begin(SHARD, inspected, EPOCH)
+    assert restoring.finish(SHARD, EPOCH, 7) is None
+    assert not restoring.begin(SHARD, inspected, EPOCH)
+    assert 7 == store.inspect(SHARD).published
+
+
+def test_a_record_that_no_worker_has_written_is_refused(
+    store: Store[OutputRecord], restoring: Restoring[PublishedRecord]
+) -> None:
+    """Nothing is guessed: the shard stays marked."""
+    begin(store, restoring, SHARD, EPOCH)
+    for topic in (OutputTopic.STOCK_CHANGED, OutputTopic.RESERVATION_CHANGED):
+        with pytest.raises(FatallyBroken, match="not what a worker writes"):
+            restoring.restore(SHARD, EPOCH, [PublishedRecord(topic, b"k", b"{}", "1-2-3")])
+    assert store.inspect(SHARD).torn
+
+
+def test_a_tombstone_takes_a_reservation_and_its_indexes_away(
+    store: Store[OutputRecord], restoring: Restoring[PublishedRecord]
+) -> None:
+    """What was removed after its retention must not come back with its deadline."""
+    claim(store)
+    apply_all(store, [counted(5), ordered()])
+    records = records_of(store)
+    begin(store, restoring, SHARD, NEXT)
+    restore(restoring, SHARD, NEXT, records, Random(1))
+    (key,) = {one.key for one in published(records, OutputTopic.RESERVATION_CHANGED)}
+    tombstone = PublishedRecord(OutputTopic.RESERVATION_CHANGED, key, None, None)
+    assert restoring.restore(SHARD, NEXT, [tombstone]) is None
+    assert restoring.finish(SHARD, NEXT, 1) is None
+    assert store.reservation(SHARD, reservation_id()) is None
+    work = store.due([ShardEpoch(SHARD, NEXT)], FAR_FUTURE_MS, 10)[0]
+    assert not isinstance(work, StepRefused)
+    assert () == work.deadlines
+
+
+def test_other_shards_keep_what_they_have(
+    store: Store[OutputRecord], restoring: Restoring[PublishedRecord]
+) -> None:
+    """Shard 7 begins like shard 70."""
+    neighbour = SHARD * 10
+    assert store.claim(neighbour, store.inspect(neighbour), EPOCH)
+    for fact in (counted(5), ordered()):
+        store.step(neighbour, EPOCH, [fact])
+    claim(store)
+    begin(store, restoring, SHARD, NEXT)
+    assert store.reservation(neighbour, reservation_id()) is not None
+    assert 2 == store.inspect(neighbour).step
