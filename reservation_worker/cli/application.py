@@ -9,6 +9,7 @@ from reservation_worker.cli import (
     demo,
     dev,
     event,
+    rebuild,
     reservation,
     run,
     schemas,
@@ -37,6 +38,7 @@ def application() -> typer.Typer:
     app.add_typer(topics.commands(), name="topics")
     app.add_typer(event.commands(), name="event")
     app.add_typer(reservation.commands(), name="reservation")
+    app.command("rebuild")(rebuild.rebuild)
     app.add_typer(stock.commands(), name="stock")
     app.add_typer(schemas.commands(), name="schemas")
     app.add_typer(config.commands(), name="config")

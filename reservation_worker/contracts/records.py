@@ -82,8 +82,7 @@ class PublishedRecord:
     key: bytes
     value: bytes | None
     """None: a tombstone."""
-    event_id: str | None
-    """``shard-step-index``; tombstones have none."""
+    offset: int
 
 
 @value_class(frozen=True, slots=True)

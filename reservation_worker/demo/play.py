@@ -90,10 +90,14 @@ class Play:
                 self._show.fault(f"worker {slot} goes on as if nothing had happened")
             case Action.KILL_VALKEY:
                 self._stage.kill_valkey()
-                self._show.fault("Valkey is killed (SIGKILL): nobody can decide anything")
+                self._show.fault(
+                    "Valkey is killed (SIGKILL), and its disk is lost: nobody can decide anything"
+                )
             case Action.RESTART_VALKEY:
                 self._stage.restart_valkey()
-                self._show.fault("Valkey is started again: each shard's owner verifies it first")
+                self._show.fault(
+                    "Valkey is back, empty: each shard is rebuilt from the topics first"
+                )
             case _:
                 assert_never(fault.action)
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 from collections.abc import Callable, Mapping, Sequence
@@ -96,8 +97,8 @@ class Stage:
         enter = self._closing.enter_context
         self._say("starting Kafka")
         self._kafka = enter(EmbeddedKafka(self._directory / "kafka", progress=self._say))
-        self._say("starting Valkey, every write synced to disk")
-        self._valkey = enter(EmbeddedValkey(self._directory / "valkey", append_fsync="always"))
+        self._say("starting Valkey, on disk every second")
+        self._valkey = enter(EmbeddedValkey(self._directory / "valkey", append_fsync="everysec"))
         self._say("creating the topics")
         self._run_to_end(self._commands.topics, "topics")
         config = KafkaConfig(
@@ -162,11 +163,12 @@ class Stage:
                 process.wait()
 
     def kill_valkey(self) -> None:
-        """End Valkey at once (SIGKILL)."""
+        """End Valkey at once (SIGKILL), and lose its disk."""
         self._valkey.kill()
+        shutil.rmtree(self._valkey.directory / "appendonlydir")
 
     def restart_valkey(self) -> None:
-        """Start Valkey again, on what it has on disk."""
+        """Start Valkey again, with nothing."""
         self._valkey.start()
 
     def uncommitted_records(self) -> int:

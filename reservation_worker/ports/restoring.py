@@ -57,6 +57,11 @@ class ReadBack(Protocol[Published_co]):
         """At most so many records are still to come: offsets, of which compaction leaves gaps."""
         ...
 
+    @property
+    def highest_step(self) -> int:
+        """The highest step whose events have been returned; 0: none."""
+        ...
+
     def read(self, records_max: int) -> Sequence[Published_co]:
         """Return the next records in the order of their partition, all of one topic.
 
@@ -84,7 +89,7 @@ class Outputs(Protocol[Published_co]):
         ...
 
     def read_back(self, shard: int) -> ReadBack[Published_co]:
-        """Begin to read the newest state of a shard.
+        """Begin to read the newest state of a shard; the reading of another shard has ended.
 
         Raises:
             BrokerUnavailable: Kafka does not answer.

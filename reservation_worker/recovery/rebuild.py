@@ -29,7 +29,9 @@ PROGRESS_INTERVAL_MS: Final = 5_000
 class RebuildConfig:
     """How much is done in one piece, between which the other shards go on."""
 
-    records_per_piece_max: int = 1_000
+    records_per_read_max: int = 5_000
+    """So many are in memory; of records with the same key only the newest is written."""
+    records_per_write_max: int = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +64,6 @@ class Rebuild:
         self._cursor: int | None = 0
         self._reading: ReadBack[PublishedRecord] | None = None
         self._unwritten: list[PublishedRecord] = []
-        self._highest_step = 0
         self._say_at_ms = parts.clock.monotonic_ms() + PROGRESS_INTERVAL_MS
         self._logger = structlog.get_logger()
 
@@ -91,7 +92,7 @@ class Rebuild:
         if self._unwritten or not self._reading.finished:
             self._say_progress()
             return self._restore(self._reading)
-        return self._finish(membership)
+        return self._finish(membership, self._reading.highest_step)
 
     def close(self) -> None:
         """Give it up, or end it."""
@@ -108,30 +109,27 @@ class Rebuild:
 
     def _restore(self, reading: ReadBack[PublishedRecord]) -> StepRefused | None:
         if not self._unwritten:
-            self._unwritten = list(reading.read(self._config.records_per_piece_max))
-        if not self._unwritten:
+            records = reading.read(self._config.records_per_read_max)
+            self.records_total += len(records)
+            self._unwritten = list({record.key: record for record in records}.values())
+        written = self._unwritten[: self._config.records_per_write_max]
+        if not written:
             return None
-        newest = {record.key: record for record in self._unwritten}
-        refused = self._parts.restoring.restore(
-            self._shard, self._position.minted, tuple(newest.values())
-        )
-        if refused is not None:
-            return refused
-        self._highest_step = max(self._highest_step, *map(_step_of, self._unwritten))
-        self.records_total += len(self._unwritten)
-        self._unwritten.clear()
-        self._parts.waypoint(Waypoint.REBUILD_RESTORED)
-        return None
+        refused = self._parts.restoring.restore(self._shard, self._position.minted, written)
+        if refused is None:
+            del self._unwritten[: len(written)]
+            self._parts.waypoint(Waypoint.REBUILD_RESTORED)
+        return refused
 
-    def _finish(self, membership: Membership) -> Position | StepRefused:
+    def _finish(self, membership: Membership, highest_step: int) -> Position | StepRefused:
         """Commit the position first: a rebuild that ends in between is begun again."""
         minted = self._position.minted
         step = (
-            max(self._position.step, self._highest_step)
+            max(self._position.step, highest_step)
             if self._position.step
-            else self._highest_step + STEPS_SKIPPED_WITHOUT_POSITION
+            else highest_step + STEPS_SKIPPED_WITHOUT_POSITION
         )
-        position = replace(self._position, served=minted, step=step)
+        position = replace(self._position, step=step)
         self._parts.transactions.commit((), {self._shard: position}, membership)
         self._parts.waypoint(Waypoint.REBUILD_COMMITTED)
         refused = self._parts.restoring.finish(self._shard, minted, step)
@@ -148,7 +146,3 @@ class Rebuild:
                 records=self.records_total,
                 records_left=self.records_left,
             )
-
-
-def _step_of(record: PublishedRecord) -> int:
-    return 0 if record.event_id is None else int(record.event_id.split("-")[1])

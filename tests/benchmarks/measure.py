@@ -21,17 +21,26 @@ from redis import Redis
 from tests.benchmarks import mix
 from tests.benchmarks.stage import Reader, Stage, Stalled, send, stage, worker
 
+SHARDS_TOTAL = 16
+
 
 def main() -> None:
     """Run one scenario and print its figures as JSON lines."""
-    scenarios = {"throughput": _throughput, "latency": _latency, "growth": _growth}
+    scenarios = {
+        "throughput": _throughput,
+        "latency": _latency,
+        "growth": _growth,
+        "rebuild": _rebuild,
+    }
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("scenario", choices=scenarios)
     parser.add_argument("--runs", type=int, default=3)
     parser.add_argument("--orders", type=int, default=100_000, help="orders of one run's backlog")
     parser.add_argument("--rate", type=int, default=500, help="facts per second (latency)")
     parser.add_argument("--seconds", type=int, default=30, help="length of a run (latency)")
-    parser.add_argument("--live", type=int, default=1_000_000, help="live reservations (growth)")
+    parser.add_argument(
+        "--live", type=int, default=1_000_000, help="live reservations (growth, rebuild)"
+    )
     parser.add_argument("--accounts", type=int, default=8, help="that share 10,000 stocks")
     parser.add_argument("--apart", action="store_true", help="a process for each role (backlogs)")
     parser.add_argument("--warm-ups", type=int, default=3, help="runs before those that count")
@@ -207,6 +216,50 @@ def _fill(found: Stage, arguments: argparse.Namespace, live: int) -> float:
         time.sleep(2)
     after = int(redis.info("memory")["used_memory"])
     return (after - before) / live
+
+
+def _rebuild(directory: Path, arguments: argparse.Namespace) -> None:
+    """Time from the loss of everything to the last shard's being as it was, worker running."""
+    seconds: list[float] = []
+    with stage(directory) as found:
+        _fill(found, arguments, arguments.live)
+        redis = Redis.from_url(found.valkey.url)
+        keys_total = redis.dbsize()
+        for run in range(arguments.runs):
+            with worker(found) as process_id:
+                before = _rebuilt_shards(redis)
+                while len(before) < len(list(redis.scan_iter("{s*}:meta"))):
+                    time.sleep(0.2)
+                    before = _rebuilt_shards(redis)
+                time.sleep(5)
+                redis.flushall()
+                begun = time.monotonic()
+                while _rebuilt_shards(redis) != before:
+                    time.sleep(0.05)
+                    if time.monotonic() - begun > 600:
+                        raise Stalled("the shards were not rebuilt in ten minutes")
+                seconds.append(time.monotonic() - begun)
+                assert redis.dbsize() == keys_total, "something is missing, or too much"
+                peak = _peak_megabytes(process_id)
+            figures = {"seconds": round(seconds[-1], 1), "worker_peak_megabytes": peak}
+            print(json.dumps({"run": run + 1, "keys": keys_total, **figures}), flush=True)
+    _summary("rebuild_seconds", seconds)
+    _summary("reservations_per_second", [arguments.live / one for one in seconds])
+
+
+def _rebuilt_shards(redis: Redis) -> set[bytes]:
+    return {
+        key
+        for key in (f"{{s{shard}}}:meta".encode() for shard in range(SHARDS_TOTAL))
+        if redis.hget(key, "writing") == b"0"
+    }
+
+
+def _peak_megabytes(process_id: int) -> int:
+    """Return the largest resident set of a process so far."""
+    status = Path(f"/proc/{process_id}/status").read_text("ascii")
+    (line,) = [one for one in status.splitlines() if one.startswith("VmHWM")]
+    return int(line.split()[1]) // 1024
 
 
 def _summary(name: str, values: list[float]) -> None:

@@ -64,8 +64,8 @@ def stage(directory: Path) -> Iterator[Stage]:
 
 
 @contextmanager
-def worker(found: Stage, *, apart: bool = False) -> Iterator[None]:
-    """Run one worker with both roles, or one process for each; it is told to end by SIGTERM."""
+def worker(found: Stage, *, apart: bool = False) -> Iterator[int]:
+    """Run a worker, or a process for each role, until SIGTERM; gives a process id."""
     roles = ("apply", "publish") if apart else ("all",)
     with (found.directory / "worker.log").open("ab") as log:
         processes = [
@@ -75,7 +75,7 @@ def worker(found: Stage, *, apart: bool = False) -> Iterator[None]:
             for role in roles
         ]
         try:
-            yield
+            yield processes[-1].pid
         finally:
             # In this order: what was applied must be published before it can be committed.
             for process in processes:

@@ -159,9 +159,22 @@ def test_an_order_goes_from_its_event_to_its_delivery(
     assert "Acknowledged" in shop("reservation", "show", order_id).stdout
     assert 3 == shop("reservation", "show", "unknown").code
 
+    before = shown(shop, *stock)
+    assert 2 == shop("rebuild").code, "which shards?"
+    assert 2 == shop("rebuild", "--shard", "2", "--yes").code, "there are two"
+    assert 2 == shop("rebuild", "--all").code, "nobody was there to say yes"
+    assert 0 == shop("rebuild", "--all", "--dry-run").code
+    rebuilt = shop("rebuild", "--all", "--yes", "--json")
+    assert (0, {"rebuilt": [0, 1], "not_rebuilt": []}) == (rebuilt.code, json.loads(rebuilt.stdout))
+    assert before == shown(shop, *stock)
+    assert 2 == logs["publish"].read_text("utf-8").count('"shard_rebuilt"')
+
     for worker in workers:
         worker.send_signal(signal.SIGTERM)
     assert [0, 0] == [worker.wait(END_TIMEOUT_SECONDS) for worker in workers]
+    unheard = shop("rebuild", "--shard", "0", "--yes", "--timeout-seconds", "1")
+    assert 3 == unheard.code
+    assert "is a worker running?" in unheard.stderr
 
 
 def test_dev_brings_its_own_servers_and_takes_them_down_again(

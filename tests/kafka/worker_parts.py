@@ -19,6 +19,7 @@ from reservation_worker.contracts.inputs import FactKind
 from reservation_worker.deadlines import DeadlinesConfig
 from reservation_worker.ports import Clock, Waypoint
 from reservation_worker.publish import PublishConfig
+from reservation_worker.recovery import RebuildConfig
 from reservation_worker.telemetry.metrics import Metrics
 from reservation_worker.worker import OwnerConfig
 from tests.clocks import MachineClock
@@ -53,6 +54,7 @@ class KafkaWorker:
                 owner=OwnerConfig(),
                 deadlines=DeadlinesConfig(grace_ms=0),
                 publish=PublishConfig(),
+                rebuild=RebuildConfig(),
                 waypoint=self.waypoint,
             ),
         )

@@ -68,7 +68,7 @@ class Setting:
     owner: OwnerConfig
     deadlines: DeadlinesConfig
     publish: PublishConfig
-    records_per_piece_max: int = 3
+    rebuild: RebuildConfig
     waypoint: Callable[[Waypoint], None] = no_waypoint
 
 
@@ -131,7 +131,7 @@ def _owner_loop(
             metrics=metrics,
             waypoint=setting.waypoint,
         ),
-        RebuildConfig(records_per_piece_max=setting.records_per_piece_max),
+        setting.rebuild,
     )
     publisher = Publisher(
         setting.publish,

@@ -23,6 +23,7 @@ from reservation_worker.deadlines import DeadlinesConfig
 from reservation_worker.domain.keys import shard_of
 from reservation_worker.ports import Clock, Waypoint
 from reservation_worker.publish import PublishConfig
+from reservation_worker.recovery import RebuildConfig
 from reservation_worker.worker import OwnerConfig
 from tests.clocks import MachineClock, StandingClock
 from tests.loops.assembly import Clients, Loops, Setting, build_loops, no_waypoint
@@ -74,6 +75,7 @@ class SmallShop:
                 owner=replace(OwnerConfig(), retry_interval_ms=TURN_MS),
                 deadlines=DeadlinesConfig(grace_ms=self.grace_ms, scan_interval_ms=TURN_MS),
                 publish=PublishConfig(entries_per_shard_max=2),
+                rebuild=RebuildConfig(records_per_read_max=3, records_per_write_max=2),
                 waypoint=waypoint,
             ),
         )

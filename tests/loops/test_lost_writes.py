@@ -5,7 +5,13 @@ from dataclasses import replace
 from structlog.testing import capture_logs
 
 from reservation_worker.recovery.rebuild import STEPS_SKIPPED_WITHOUT_POSITION
+from tests.loops.assembly import Loops
 from tests.loops.small_shop import SmallShop
+
+
+def rebuilds(worker: Loops) -> float | None:
+    """Return how many shards a worker has rebuilt."""
+    return worker.metrics.registry.get_sample_value("reservation_shard_rebuilds_total")
 
 
 def test_unpublished_steps_that_redis_lost_are_made_again() -> None:
@@ -131,10 +137,24 @@ def test_a_position_that_is_gone_is_found_again_far_beyond_what_is_published() -
     shop.check_order_of_publication()
     steps = [int(str(body["event_id"]).split("-")[1]) for body in shop.changes()["acme/B"]]
     assert min(steps) > STEPS_SKIPPED_WITHOUT_POSITION
-    # It is committed with the rebuild: the next owner has nothing to rebuild.
+
+
+def test_a_rebuild_that_found_the_position_again_is_the_last_one() -> None:
+    """It is committed before anything else is published."""
+    shop = SmallShop()
+    worker = shop.start()
+    shop.count("boots", 5)
+    shop.finish(worker)
     shop.bury()
-    shop.finish(shop.start())
-    assert {} == successor.owner.status.held_shards
+    shop.broker.positions.clear()
+    second = shop.start()
+    shop.turn_until(lambda: rebuilds(second) == 1, "the shard is rebuilt", second)
+    shop.bury()
+    third = shop.start()
+    shop.order("A", "boots")
+    shop.finish(third)
+    assert {"acme/A": "Authorized"} == shop.statuses()
+    assert rebuilds(third) == 0
 
 
 def test_a_torn_step_is_found_and_the_shard_rebuilt() -> None:
@@ -164,6 +184,6 @@ def test_a_rebuild_is_counted_and_said() -> None:
         line["event"] for line in lines if "rebuil" in line["event"]
     ]
     registry = worker.metrics.registry
-    assert registry.get_sample_value("reservation_shard_rebuilds_total") == 1
+    assert rebuilds(worker) == 1
     assert registry.get_sample_value("reservation_rebuilding_shards") == 0
     assert registry.get_sample_value("reservation_rebuild_records_left") == 0

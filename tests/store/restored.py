@@ -14,8 +14,8 @@ Contents = dict[str, object]
 def published(records: Sequence[OutputRecord], topic: OutputTopic) -> list[PublishedRecord]:
     """Return the records of a topic as they are read back, in order."""
     return [
-        PublishedRecord(topic, one.key, one.value, dict(one.headers)["ce_id"].decode())
-        for one in records
+        PublishedRecord(topic, one.key, one.value, offset)
+        for offset, one in enumerate(records)
         if one.topic is topic
     ]
 

@@ -12,6 +12,7 @@ from reservation_worker.adapters.redis.restoring import RedisRestoring
 from reservation_worker.contracts.records import OutputRecord, OutputTopic, PublishedRecord
 from reservation_worker.domain.facts import Fact
 from reservation_worker.domain.outcome import OutcomeKind
+from reservation_worker.embedded.valkey import EmbeddedValkey
 from reservation_worker.ports import (
     DueWork,
     FatallyBroken,
@@ -23,7 +24,7 @@ from reservation_worker.ports import (
     StepReply,
     Store,
 )
-from tests.store.conftest import Bounds, redis_store
+from tests.store.conftest import Bounds, client_of, redis_store
 from tests.store.facts import STOCK_ID, counted, invoiced, ordered, paid, reservation_id
 from tests.store.random_facts import random_facts
 from tests.store.restored import begin, contents, published, restore
@@ -205,7 +206,7 @@ def test_a_record_that_no_worker_has_written_is_refused(
     begin(store, restoring, SHARD, EPOCH)
     for topic in (OutputTopic.STOCK_CHANGED, OutputTopic.RESERVATION_CHANGED):
         with pytest.raises(FatallyBroken, match="not what a worker writes"):
-            restoring.restore(SHARD, EPOCH, [PublishedRecord(topic, b"k", b"{}", "1-2-3")])
+            restoring.restore(SHARD, EPOCH, [PublishedRecord(topic, b"k", b"{}", 0)])
     assert store.inspect(SHARD).torn
 
 
@@ -219,7 +220,7 @@ def test_a_tombstone_takes_a_reservation_and_its_indexes_away(
     begin(store, restoring, SHARD, NEXT)
     restore(restoring, SHARD, NEXT, records, Random(1))
     (key,) = {one.key for one in published(records, OutputTopic.RESERVATION_CHANGED)}
-    tombstone = PublishedRecord(OutputTopic.RESERVATION_CHANGED, key, None, None)
+    tombstone = PublishedRecord(OutputTopic.RESERVATION_CHANGED, key, None, 9)
     assert restoring.restore(SHARD, NEXT, [tombstone]) is None
     assert restoring.finish(SHARD, NEXT, 1) is None
     assert store.reservation(SHARD, reservation_id()) is None
@@ -240,3 +241,27 @@ def test_other_shards_keep_what_they_have(
     begin(store, restoring, SHARD, NEXT)
     assert store.reservation(neighbour, reservation_id()) is not None
     assert 2 == store.inspect(neighbour).step
+
+
+def test_another_server_is_not_written_to(own_valkey: EmbeddedValkey) -> None:
+    """What was restored before is on the other one, or nowhere."""
+    with client_of(own_valkey.url) as client:
+        store, restoring = redis_store(client, Bounds()), RedisRestoring(client, StoreConfig())
+        claim(store)
+        apply_all(store, [counted(5), ordered()])
+        records = records_of(store)
+        begin(store, restoring, SHARD, NEXT)
+        inspected = store.inspect(SHARD)
+        own_valkey.restart()
+        assert not restoring.begin(SHARD, inspected, LAST)
+        refused = StepRefused(StepRefusal.SERVER, NEXT)
+        stocks = published(records, OutputTopic.STOCK_CHANGED)
+        assert refused == restoring.restore(SHARD, NEXT, stocks)
+        assert refused == restoring.drop(SHARD, NEXT, 0)
+        assert refused == restoring.finish(SHARD, NEXT, 2)
+        assert {} == contents(client, SHARD)
+        # The next owner begins again, and says which server it has looked at.
+        begin(store, restoring, SHARD, LAST)
+        restore(restoring, SHARD, LAST, records, Random(1))
+        assert restoring.finish(SHARD, LAST, 2) is None
+        assert store.reservation(SHARD, reservation_id()) is not None

@@ -2,17 +2,20 @@
 
 import re
 from collections.abc import Iterator
+from random import Random
 
 import pytest
 from redis import Redis
 from redis.exceptions import NoPermissionError
 
 from reservation_worker.adapters.redis.configuration import StoreConfig
+from reservation_worker.adapters.redis.restoring import RedisRestoring
 from reservation_worker.adapters.redis.store import RedisStore
 from reservation_worker.domain.facts import Fact
 from reservation_worker.embedded.valkey import EmbeddedValkey
 from reservation_worker.ports import DueWork, ShardEpoch, ShardStep, StepReply
 from tests.domain import shop
+from tests.store.restored import begin, restore
 from tests.tidy.tree import PACKAGE, ROOT, files
 
 USER = (ROOT / "deploy" / "redis" / "users.acl").read_text(encoding="utf-8").split()
@@ -58,6 +61,22 @@ def test_the_user_may_run_a_day_of_the_worker(client: Redis) -> None:
     assert store.mark_published([ShardStep(SHARD, EPOCH, step)])[0] is None
     assert store.reservation(SHARD, shop.reservation_id()) is not None
     assert store.stock(SHARD, shop.stock_id("chair")) is not None
+
+
+def test_the_user_may_rebuild_a_shard(client: Redis) -> None:
+    """Also what only a loss brings about."""
+    store, restoring = RedisStore(client, StoreConfig()), RedisRestoring(client, StoreConfig())
+    assert store.claim(SHARD, store.inspect(SHARD), EPOCH)
+    for fact in DAY:
+        store.step(SHARD, EPOCH, [fact])
+    entries = store.read_outbox([ShardStep(SHARD, EPOCH, 0)], 100)[0]
+    assert isinstance(entries, tuple)
+    records = [record for entry in entries for record in entry.records]
+    assert restoring.demand(SHARD, EPOCH)
+    begin(store, restoring, SHARD, EPOCH + 1)
+    restore(restoring, SHARD, EPOCH + 1, records, Random(1))
+    assert restoring.finish(SHARD, EPOCH + 1, len(DAY)) is None
+    assert store.reservation(SHARD, shop.reservation_id()) is not None
 
 
 @pytest.mark.parametrize(

@@ -190,16 +190,26 @@ class InMemoryReadBack:
 
     def __init__(self, outputs: Sequence[OutputRecord], shard: int) -> None:
         self._records = [
-            PublishedRecord(topic, one.key, one.value, dict(one.headers)["ce_id"].decode())
+            PublishedRecord(topic, one.key, one.value, offset)
             for topic in (OutputTopic.STOCK_CHANGED, OutputTopic.RESERVATION_CHANGED)
-            for one in outputs
+            for offset, one in enumerate(outputs)
             if one.partition == shard and one.topic is topic
+        ]
+        self._steps = [
+            int(dict(one.headers)["ce_id"].split(b"-")[1])
+            for one in outputs
+            if one.partition == shard
         ]
 
     @property
     def finished(self) -> bool:
         """Whether everything has been returned."""
         return not self._records
+
+    @property
+    def highest_step(self) -> int:
+        """The highest step whose events are there; 0: none."""
+        return max(self._steps, default=0)
 
     @property
     def records_left(self) -> int:

@@ -69,7 +69,7 @@ class InMemoryRestoring:
             try:
                 _take(held, record)
             except ValueError as error:
-                raise FatallyBroken(f"{record.event_id} is not what a worker writes") from error
+                raise FatallyBroken(f"offset {record.offset}: not what a worker writes") from error
         self._store.put(held)
         return None
 

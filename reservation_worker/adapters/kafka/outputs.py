@@ -18,7 +18,12 @@ from reservation_worker.adapters.kafka.configuration import (
     reader_options,
 )
 from reservation_worker.adapters.kafka.errors import error_of, is_end_of_partition
-from reservation_worker.adapters.kafka.read_back import RESTORED, KafkaReadBack, Pass
+from reservation_worker.adapters.kafka.read_back import (
+    RESTORED,
+    KafkaReadBack,
+    Pass,
+    read_back_options,
+)
 from reservation_worker.adapters.kafka.watermarks import Edge, edge_offsets
 from reservation_worker.contracts.records import OutputTopic, PublishedRecord
 from reservation_worker.ports import BrokerUnavailable, Clock, Partition, ReadBack
@@ -36,6 +41,8 @@ class KafkaOutputs:
         self._topics = dict(topics)
         self._clock = clock
         self._admin: AdminClient | None = None
+        self._reader: Consumer | None = None
+        """Of one rebuild after the other; made for the first."""
 
     def yield_nothing(self, shard: int) -> bool:
         """Tell whether no committed record stands in the shard's output partitions.
@@ -57,7 +64,7 @@ class KafkaOutputs:
             raise BrokerUnavailable(error_of(exception).str()) from exception
 
     def read_back(self, shard: int) -> ReadBack[PublishedRecord]:
-        """Begin to read the newest state of a shard.
+        """Begin to read the newest state of a shard; the reading of another shard has ended.
 
         Raises:
             BrokerUnavailable: Kafka does not answer.
@@ -74,7 +81,10 @@ class KafkaOutputs:
             Pass(topic, name, shard, first[name, shard], last[name, shard])
             for topic, name in names.items()
         ]
-        return KafkaReadBack(self._config, passes, self._clock)
+        if self._reader is None:
+            options = read_back_options(self._config)
+            self._reader = Consumer({**options, **forward_client_logs(str(options["client.id"]))})
+        return KafkaReadBack(self._reader, passes, self._config.request_timeout_ms, self._clock)
 
     def _edges(self, partitions: Sequence[TopicPartition], edge: Edge) -> dict[Partition, int]:
         if self._admin is None:

@@ -6,8 +6,11 @@ from typing import Final
 from confluent_kafka import Consumer, KafkaException, TopicPartition
 from confluent_kafka import Message as ReadMessage
 
-from reservation_worker.adapters.kafka.client_logs import forward_client_logs
-from reservation_worker.adapters.kafka.configuration import KafkaConfig, reader_options
+from reservation_worker.adapters.kafka.configuration import (
+    KafkaConfig,
+    OptionValue,
+    reader_options,
+)
 from reservation_worker.adapters.kafka.errors import error_of, is_end_of_partition
 from reservation_worker.contracts.records import OutputTopic, PublishedRecord
 from reservation_worker.domain.values import value_class
@@ -17,6 +20,7 @@ ROLE: Final = "restore"
 RESTORED: Final = (OutputTopic.STOCK_CHANGED, OutputTopic.RESERVATION_CHANGED)
 """In this order: which index an acknowledged unit belongs to, its stock says."""
 POLL_SECONDS: Final = 0.05
+FETCH_WAIT_MS: Final = 10
 _EVENT_ID: Final = "ce_id"
 
 
@@ -31,15 +35,27 @@ class Pass:
     end: int
 
 
+def read_back_options(config: KafkaConfig) -> dict[str, OptionValue]:
+    """Return the options of the consumer: it meets the end of a partition again and again.
+
+    That is told by an answer without records, for which the broker would wait half a second.
+    """
+    return {**reader_options(config, ROLE), "fetch.wait.max.ms": FETCH_WAIT_MS}
+
+
 class KafkaReadBack:
     """Reads partition after partition, outside of any group, committed records only."""
 
-    def __init__(self, config: KafkaConfig, passes: Sequence[Pass], clock: Clock) -> None:
+    def __init__(
+        self, consumer: Consumer, passes: Sequence[Pass], timeout_ms: int, clock: Clock
+    ) -> None:
+        """Read by a consumer that nobody else uses meanwhile."""
         self._passes = [one for one in passes if one.end > one.begin]
-        self._timeout_ms = config.request_timeout_ms
+        self._timeout_ms = timeout_ms
         self._now_ms = clock.monotonic_ms
-        self._consumer = Consumer({**reader_options(config, ROLE), **forward_client_logs(ROLE)})
+        self._consumer = consumer
         self._offset = 0
+        self._highest_step = 0
         self._progress_at_ms = 0
         self._assign()
 
@@ -55,6 +71,11 @@ class KafkaReadBack:
             return 0
         further = sum(one.end - one.begin for one in self._passes[1:])
         return self._passes[0].end - self._offset + further
+
+    @property
+    def highest_step(self) -> int:
+        """The highest step whose events have been returned; 0: none."""
+        return self._highest_step
 
     def read(self, records_max: int) -> Sequence[PublishedRecord]:
         """Return the next records in the order of their partition, all of one topic.
@@ -88,7 +109,7 @@ class KafkaReadBack:
 
     def close(self) -> None:
         """Read no further."""
-        self._consumer.close()
+        self._consumer.unassign()
 
     def _assign(self) -> None:
         if self._passes:
@@ -113,9 +134,11 @@ class KafkaReadBack:
         self._offset = offset + 1
         key = message.key()
         assert key is not None, "every record that is published has a key"
-        return PublishedRecord(current.topic, key, message.value(), _event_id(message))
+        return PublishedRecord(current.topic, key, message.value(), offset)
 
 
-def _event_id(message: ReadMessage) -> str | None:
-    value = dict(message.headers() or ()).get(_EVENT_ID)
-    return value.decode() if isinstance(value, bytes) else value
+def _step_of(message: ReadMessage) -> int:
+    """Return the step of an event, from its id ``shard-step-index``; tombstones have none."""
+    event_id = dict(message.headers() or ()).get(_EVENT_ID)
+    text = event_id.decode() if isinstance(event_id, bytes) else event_id
+    return 0 if text is None else int(text.split("-")[1])

@@ -70,10 +70,8 @@ class RedisRestoring:
             try:
                 packed = _REMOVED if record.value is None else pack(record.value)
             except (NotWritten, ValueError) as error:
-                raise FatallyBroken(
-                    f"A record of {record.topic.value} in partition {shard} "
-                    f"({record.event_id or 'without an event id'}) is not what a worker writes."
-                ) from error
+                where = f"{record.topic.value}-{shard}, offset {record.offset}"
+                raise FatallyBroken(f"{where}: not what a worker writes") from error
             arguments += (record.key, packed)
         script = "restore_stocks" if are_stocks else "restore_reservations"
         return _refusal(self._calls.run(script, shard, epoch, *arguments))
@@ -81,6 +79,10 @@ class RedisRestoring:
     def finish(self, shard: int, epoch: int, step: int) -> StepRefused | None:
         """End the restoring: the shard is at a step, and published up to there."""
         return _refusal(self._calls.run("finish_restoring", shard, epoch, step))
+
+    def demand(self, shard: int, epoch: int) -> bool:
+        """Have the shard's owner rebuild it; False: it is in another epoch by now."""
+        return bool(self._calls.run("demand_rebuild", shard, epoch))
 
 
 def _refusal(reply: Reply) -> StepRefused | None:

@@ -54,6 +54,7 @@ ENTRIES = (
     "restore_stocks",
     "restore_reservations",
     "finish_restoring",
+    "demand_rebuild",
 )
 """Files that are called: each is the end of one script."""
 

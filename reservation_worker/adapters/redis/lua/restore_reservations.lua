@@ -47,11 +47,16 @@ local function index_units(key, reservation, at, units, is_there)
 end
 
 local function index(key, packed, is_there)
-  local reservation = wire.array(packed)
-  if reservation[EXPIRES_AT] then
-    due[key] = is_there and reservation[EXPIRES_AT]
+  local offset = string.byte(packed) < 160 and 1 or 3 -- behind the head of the array
+  local start = wire.values(packed, ACKNOWLEDGED, offset)
+  if start[EXPIRES_AT] then
+    due[key] = is_there and start[EXPIRES_AT]
   end
-  local list = reservation[ACKNOWLEDGED] or {}
+  local list = start[ACKNOWLEDGED]
+  if not list then
+    return
+  end
+  local reservation = wire.array(packed)
   for position = 1, #list, 3 do
     local units = { invoiced_at = list[position + 1], count = list[position + 2] }
     index_units(key, reservation, FIRST + list[position] * WIDTH, units, is_there)

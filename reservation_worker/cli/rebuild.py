@@ -1,0 +1,116 @@
+"""``rebuild``: have shards dropped from Redis and restored from the topics."""
+
+import sys
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from reservation_worker.cli.options import AsJson, ConfigFile
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from reservation_worker.adapters.redis.restoring import RedisRestoring
+    from reservation_worker.adapters.redis.store import RedisStore
+
+POLL_SECONDS = 0.2
+TELL_EVERY_SECONDS = 5
+
+Shards = Annotated[
+    list[int] | None, typer.Option("--shard", min=0, help="A shard; again for more of them.")
+]
+All = Annotated[bool, typer.Option("--all", help="All shards.")]
+Yes = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Only look.")]
+Timeout = Annotated[int, typer.Option("--timeout-seconds", min=1, help="How long to wait.")]
+
+
+def rebuild(
+    shards: Shards = None,
+    every: All = False,
+    config_file: ConfigFile = None,
+    as_json: AsJson = False,
+    yes: Yes = False,
+    dry_run: DryRun = False,
+    timeout_seconds: Timeout = 3_600,
+) -> None:
+    """Have the workers drop shards from Redis and restore them from the topics.
+
+    The shards' owners do it, while everything else goes on; nothing that was read is lost.
+    """
+    from reservation_worker.cli.dependencies import reaching_redis
+    from reservation_worker.cli.failures import CheckFailed, UsageFailed
+    from reservation_worker.cli.options import read_settings
+    from reservation_worker.cli.output import tell, write_json, write_table
+    from reservation_worker.composition import build_restoring, build_store
+
+    settings = read_settings(config_file)
+    shards_total = settings.topics.shards_total
+    wanted = sorted(set(range(shards_total) if every else shards or ()))
+    if not wanted:
+        raise UsageFailed("Name the shards, --shard NUMBER for each, or say --all.")
+    if wanted[-1] >= shards_total:
+        raise UsageFailed(f"There are {shards_total} shards: 0 to {shards_total - 1}.")
+    if dry_run:
+        tell(f"Would rebuild {len(wanted)} shards: {', '.join(map(str, wanted))}.")
+        return
+    if not yes and not sys.stdin.isatty():
+        raise UsageFailed("Nobody is there to be asked: add --yes, or --dry-run to only look.")
+    if not yes and not typer.confirm(f"Rebuild {len(wanted)} shards?", err=True):
+        raise typer.Exit
+    with reaching_redis(settings):
+        store = build_store(settings)
+        demanded = _demand(store, build_restoring(settings), wanted)
+        missing = sorted(set(wanted) - demanded.keys())
+        left = _wait(store, demanded, timeout_seconds)
+        steps = {shard: store.inspect(shard).step for shard in demanded}
+    if as_json:
+        write_json({"rebuilt": sorted(demanded.keys() - left), "not_rebuilt": [*missing, *left]})
+    else:
+        rows = ((shard, steps[shard]) for shard in demanded if shard not in left)
+        write_table(("shard", "step"), rows)
+    if missing or left:
+        findings = (
+            *(f"Shard {one} has no owner yet: start a worker, it begins there." for one in missing),
+            *(f"Shard {one} is not rebuilt yet: is a worker running?" for one in left),
+        )
+        raise CheckFailed("Not all shards are rebuilt:", findings)
+    tell("Next: reservation-worker reservation show ORDER --account ACCOUNT")
+
+
+def _demand(
+    store: "RedisStore", restoring: "RedisRestoring", shards: "Sequence[int]"
+) -> dict[int, int]:
+    """Mark the shards; returns the epoch of each that could be marked."""
+    epochs: dict[int, int] = {}
+    for shard in shards:
+        epoch = store.inspect(shard).epoch
+        if epoch and restoring.demand(shard, epoch):
+            epochs[shard] = epoch
+    return epochs
+
+
+def _wait(store: "RedisStore", epochs: dict[int, int], timeout_seconds: int) -> list[int]:
+    """Wait until the owners have rebuilt the shards; returns those that are not."""
+    import time
+
+    from reservation_worker.cli.output import tell
+
+    begun = told = time.monotonic()
+    left = list(epochs)
+    while left and time.monotonic() - begun < timeout_seconds:
+        time.sleep(POLL_SECONDS)
+        states = {shard: store.inspect(shard) for shard in left}
+        left = [
+            shard
+            for shard, state in states.items()
+            if state.torn or state.epoch <= epochs[shard] or state.server != state.verified_server
+        ]
+        if left and time.monotonic() - told >= TELL_EVERY_SECONDS:
+            told = time.monotonic()
+            begun_shards = sum(states[shard].epoch > epochs[shard] for shard in left)
+            tell(
+                f"{len(epochs) - len(left)} of {len(epochs)} shards are rebuilt; "
+                f"{begun_shards} are being rebuilt, or are next."
+            )
+    return left
