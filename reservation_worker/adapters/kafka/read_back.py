@@ -91,9 +91,11 @@ class KafkaReadBack:
             messages = [] if first is None else [first, *self._consumer.consume(records_max - 1, 0)]
         except KafkaException as exception:
             raise BrokerUnavailable(error_of(exception).str()) from exception
-        records = [
-            record for message in messages if (record := self._take(message, current)) is not None
-        ]
+        taken = [(message, self._take(message, current)) for message in messages]
+        records = [record for _, record in taken if record is not None]
+        # Of a partition the steps only grow, and tombstones have none.
+        steps = (_step_of(message) for message, record in reversed(taken) if record is not None)
+        self._highest_step = max(self._highest_step, next((one for one in steps if one), 0))
         if self._offset >= current.end:
             self._passes.pop(0)
             self._assign()

@@ -1,0 +1,109 @@
+"""What is published of a shard, read back from a real Kafka to restore the shard from."""
+
+from dataclasses import replace
+
+import pytest
+from confluent_kafka import Producer
+
+from reservation_worker.adapters.kafka.configuration import KafkaConfig
+from reservation_worker.adapters.kafka.outputs import KafkaOutputs
+from reservation_worker.contracts.records import OutputTopic, PublishedRecord
+from reservation_worker.ports import BrokerUnavailable, ReadBack
+from tests.clocks import MachineClock
+from tests.kafka.shop_topics import ShopTopics
+from tests.waiting import wait_until
+
+Headers = list[tuple[str, str | bytes | None]] | None
+STOCK, RESERVATION = OutputTopic.STOCK_CHANGED, OutputTopic.RESERVATION_CHANGED
+SHARD = 1
+
+
+class Owner:
+    """Publishes transactions of records of the shard."""
+
+    def __init__(self, topics: ShopTopics, name: str = "owner") -> None:
+        self._names = topics.output_names
+        self._producer = Producer(
+            {
+                "bootstrap.servers": topics.config.bootstrap_servers,
+                "transactional.id": topics.name(name),
+            }
+        )
+        self._producer.init_transactions(20)
+
+    def begin(self, step: int, *records: tuple[OutputTopic, str, bytes | None]) -> None:
+        """Open a transaction, and have its records at the brokers."""
+        self._producer.begin_transaction()
+        for index, (topic, key, value) in enumerate(records):
+            headers: Headers = (
+                None if value is None else [("ce_id", f"{SHARD}-{step}-{index}".encode())]
+            )
+            self._producer.produce(self._names[topic], value, key, SHARD, headers=headers)
+        assert self._producer.flush(20) == 0
+
+    def publish(self, step: int, *records: tuple[OutputTopic, str, bytes | None]) -> None:
+        """Commit a transaction."""
+        self.begin(step, *records)
+        self._producer.commit_transaction()
+
+    def abort(self) -> None:
+        """End the open transaction without effect."""
+        self._producer.abort_transaction()
+
+
+def read_all(reading: ReadBack[PublishedRecord]) -> list[tuple[OutputTopic, bytes, bytes | None]]:
+    """Return everything that a pass gives."""
+    found: list[tuple[OutputTopic, bytes, bytes | None]] = []
+
+    def is_finished() -> bool:
+        records = reading.read(2)
+        assert len(records) <= 2
+        assert len({record.topic for record in records}) <= 1
+        found.extend((record.topic, record.key, record.value) for record in records)
+        return reading.finished
+
+    wait_until(is_finished, timeout_ms=20_000, what="all is read back")
+    return found
+
+
+def test_stocks_come_before_reservations_and_only_what_is_committed(
+    topics: ShopTopics, config: KafkaConfig
+) -> None:
+    """What is committed after the ends were taken belongs to nobody who restores from here."""
+    owner, outputs = Owner(topics), KafkaOutputs(config, topics.output_names, MachineClock())
+    owner.publish(1, (RESERVATION, "a/1", b"1"), (STOCK, "a/m/s", b"2"))
+    owner.begin(9, (RESERVATION, "a/1", b"aborted"), (STOCK, "a/m/s", b"aborted"))
+    owner.abort()
+    owner.publish(7, (RESERVATION, "a/2", b"3"), (STOCK, "a/m/s", b"4"), (STOCK, "a/m/t", b"5"))
+    owner.publish(8, (RESERVATION, "a/1", None))
+    reading = outputs.read_back(SHARD)
+    assert 0 < reading.records_left
+    owner.publish(10, (RESERVATION, "a/3", b"later"), (STOCK, "a/m/s", b"later"))
+    assert read_all(reading) == [
+        (STOCK, b"a/m/s", b"2"),
+        (STOCK, b"a/m/s", b"4"),
+        (STOCK, b"a/m/t", b"5"),
+        (RESERVATION, b"a/1", b"1"),
+        (RESERVATION, b"a/2", b"3"),
+        (RESERVATION, b"a/1", None),
+    ]
+    assert (7, 0) == (reading.highest_step, reading.records_left)
+    reading.close()
+    # The next rebuild, and a shard of which there is nothing.
+    assert 8 == len(read_all(outputs.read_back(SHARD)))
+    assert outputs.read_back(0).finished
+
+
+def test_a_transaction_that_is_open_must_end_first(topics: ShopTopics, config: KafkaConfig) -> None:
+    """The last stable offset must reach the end: nobody knows whether it will be committed."""
+    owner, former = Owner(topics), Owner(topics, "former")
+    owner.publish(1, (STOCK, "a/m/s", b"1"))
+    former.begin(2, (STOCK, "a/m/s", b"2"))
+    quick = replace(config, request_timeout_ms=1_000)
+    reading = KafkaOutputs(quick, topics.output_names, MachineClock()).read_back(SHARD)
+    with pytest.raises(BrokerUnavailable, match="still open"):
+        read_all(reading)
+    assert not reading.finished
+    former.abort()
+    assert [] == read_all(reading)
+    assert 1 == reading.highest_step
