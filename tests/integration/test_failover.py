@@ -1,0 +1,153 @@
+"""Another Redis takes over, and it has less than the one before."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import redis
+
+from reservation_worker.embedded.port_claims import LOOPBACK
+from reservation_worker.embedded.valkey import EmbeddedValkey
+from reservation_worker.telemetry.log_events import SHARD_REBUILT
+from tests.integration import shop
+from tests.integration.processes import WorkerProcess
+from tests.integration.stage import Stage
+from tests.proxy import Proxy
+from tests.waiting import wait_until
+
+SYNC_TIMEOUT_MS = 30_000
+ORDERS_EACH = 40
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """A primary and its replica, and the network that a test can break."""
+
+    primary: EmbeddedValkey
+    replica: EmbeddedValkey
+    link: Proxy
+    """From the replica to the primary."""
+    clients: Proxy
+    """Where workers find whoever is the primary."""
+
+    @property
+    def settings(self) -> dict[str, str]:
+        """Of workers that follow a failover."""
+        return {"RESERVATION_REDIS__URL": f"redis://{LOOPBACK}:{self.clients.port}/0"}
+
+    def wait_until_in_sync(self) -> None:
+        """Wait until the replica has everything that the primary has."""
+        with redis.Redis.from_url(self.primary.url) as client:
+            wait_until(
+                lambda: client.wait(1, 100) == 1,
+                timeout_ms=SYNC_TIMEOUT_MS,
+                what="they are in sync",
+            )
+
+    def promote(self) -> None:
+        """Make the replica a primary."""
+        with redis.Redis.from_url(self.replica.url) as client:
+            client.replicaof("NO", "ONE")
+
+
+@pytest.fixture
+def pair(stage: Stage, tmp_path: Path) -> Iterator[Pair]:
+    """Give the stage's Valkey a replica."""
+    primary = stage.valkey
+    with (
+        Proxy(primary.port) as link,
+        Proxy(primary.port) as clients,
+        EmbeddedValkey(
+            tmp_path / "replica", lines=(f"replicaof {LOOPBACK} {link.port}",)
+        ) as replica,
+    ):
+        yield Pair(primary, replica, link, clients)
+
+
+def sell(stage: Stage, number: int, name: str) -> None:
+    """Send some of a day's traffic."""
+    now_ms = stage.clock.now_ms()
+    stage.send(shop.traffic(number, now_ms, stage.accounts(), ORDERS_EACH, name))
+
+
+def rebuilt_shards(worker: WorkerProcess) -> set[int]:
+    """Return the shards that a worker says to have rebuilt."""
+    return {line["shard"] for line in worker.logged(SHARD_REBUILT)}
+
+
+def open_on(stage: Stage, pair: Pair) -> WorkerProcess:
+    """Open the shop by a worker that follows failovers; the replica has all of it."""
+    stage.send(shop.balances(stage.clock.now_ms(), stage.accounts()))
+    worker = stage.start(settings=pair.settings)
+    worker.wait_until_ready()
+    sell(stage, 1, "in sync")
+    stage.wait_until_settled()
+    pair.wait_until_in_sync()
+    return worker
+
+
+def test_failover_to_a_replica_whose_link_was_dead_loses_nothing(stage: Stage, pair: Pair) -> None:
+    """It was in sync as far as it knew, and misses everything since."""
+    worker = open_on(stage, pair)
+    pair.link.swallow()
+    sell(stage, 2, "never replicated")
+    stage.wait_until_settled()
+    sell(stage, 3, "meanwhile")
+    stage.wait_until_something_is_published()
+    pair.primary.kill()
+    pair.promote()
+    pair.clients.turn_to(pair.replica.port)
+    stage.valkey = pair.replica
+    sell(stage, 4, "after")
+    stage.wait_until_settled()
+    stage.assert_every_law_holds()
+    assert set(range(len(stage.accounts()))) == rebuilt_shards(worker)
+    assert 0 == worker.drain()
+
+
+def test_old_primary_that_one_worker_goes_on_using_does_no_harm(stage: Stage, pair: Pair) -> None:
+    """Only what a shard's one owner publishes, from the server it has verified, is true."""
+    worker = open_on(stage, pair)
+    pair.link.swallow()
+    sell(stage, 2, "never replicated")
+    stage.wait_until_settled()
+    pair.promote()
+    other = stage.start("two", settings={"RESERVATION_REDIS__URL": pair.replica.url})
+    stage.wait_until_shared_by(2)
+    sell(stage, 3, "in two minds")
+    wait_until(
+        lambda: bool(rebuilt_shards(other)),
+        timeout_ms=SYNC_TIMEOUT_MS,
+        what="the other worker has rebuilt its shards",
+    )
+    worker.kill()
+    pair.primary.kill()
+    stage.valkey = pair.replica
+    sell(stage, 4, "after")
+    stage.wait_until_settled()
+    stage.assert_every_law_holds()
+    assert set(range(len(stage.accounts()))) == rebuilt_shards(other)
+    assert 0 == other.drain()
+
+
+def test_server_that_was_demoted_and_promoted_again_is_looked_at(stage: Stage, pair: Pair) -> None:
+    """Same process, same address: only the history of its writes has another name."""
+    worker = open_on(stage, pair)
+    pair.link.swallow()
+    sell(stage, 2, "lost by the demotion")
+    stage.wait_until_settled()
+    pair.promote()
+    with redis.Redis.from_url(pair.primary.url) as client:
+        client.replicaof(LOOPBACK, str(pair.replica.port))
+        wait_until(
+            lambda: client.info("replication")["master_link_status"] == "up",
+            timeout_ms=SYNC_TIMEOUT_MS,
+            what="the demoted server has taken over what the other one has",
+        )
+        client.replicaof("NO", "ONE")
+    sell(stage, 3, "after")
+    stage.wait_until_settled()
+    stage.assert_every_law_holds()
+    assert set(range(len(stage.accounts()))) == rebuilt_shards(worker)
+    assert 0 == worker.drain()

@@ -1,0 +1,98 @@
+"""A TCP proxy of the tests' own: forwards, swallows, or turns to another server."""
+
+import socket
+from contextlib import suppress
+from threading import Event, Lock, Thread
+from types import TracebackType
+from typing import Self
+
+from reservation_worker.embedded.port_claims import LOOPBACK
+
+CHUNK_BYTES = 65_536
+POLL_SECONDS = 0.1
+
+
+class Proxy:
+    """Listens on a port of the loopback; what is connected stays so while bytes are swallowed."""
+
+    def __init__(self, target_port: int) -> None:
+        self._target_port = target_port
+        self._listener = socket.create_server((LOOPBACK, 0))
+        self._listener.settimeout(POLL_SECONDS)
+        self._forwards = Event()
+        self._forwards.set()
+        self._closed = Event()
+        self._lock = Lock()
+        self._open: list[socket.socket] = []
+        self._accepting = Thread(target=self._accept, daemon=True)
+        self._pumping: list[Thread] = []
+
+    @property
+    def port(self) -> int:
+        """Where it listens."""
+        port: int = self._listener.getsockname()[1]
+        return port
+
+    def __enter__(self) -> Self:
+        """Begin to listen."""
+        self._accepting.start()
+        return self
+
+    def __exit__(
+        self,
+        _kind: type[BaseException] | None,
+        _error: BaseException | None,
+        _trace: TracebackType | None,
+    ) -> None:
+        """Close everything."""
+        self._closed.set()
+        self._accepting.join()
+        self._listener.close()
+        self._cut()
+        for thread in self._pumping:
+            thread.join()
+
+    def swallow(self) -> None:
+        """Go on taking bytes, and let none of them through: both sides believe in the link."""
+        self._forwards.clear()
+
+    def turn_to(self, target_port: int) -> None:
+        """Cut what is connected; who connects again meets another server."""
+        with self._lock:
+            self._target_port = target_port
+        self._cut()
+
+    def _cut(self) -> None:
+        with self._lock:
+            cut, self._open = self._open, []
+        for one in cut:
+            with suppress(OSError):
+                one.shutdown(socket.SHUT_RDWR)
+            one.close()
+
+    def _accept(self) -> None:
+        while not self._closed.is_set():
+            try:
+                near, _address = self._listener.accept()
+            except TimeoutError:
+                continue
+            try:
+                far = socket.create_connection((LOOPBACK, self._target_port))
+            except OSError:
+                near.close()
+                continue
+            with self._lock:
+                self._open += (near, far)
+            for source, sink in ((near, far), (far, near)):
+                thread = Thread(target=self._pump, args=(source, sink), daemon=True)
+                self._pumping.append(thread)
+                thread.start()
+
+    def _pump(self, source: socket.socket, sink: socket.socket) -> None:
+        with suppress(OSError):
+            while chunk := source.recv(CHUNK_BYTES):
+                if self._forwards.is_set():
+                    sink.sendall(chunk)
+        for one in (source, sink):
+            with suppress(OSError):
+                one.shutdown(socket.SHUT_RDWR)
