@@ -53,8 +53,6 @@ class Publication:
     """How many records that was."""
     refused: Mapping[int, StepRefusal]
     """Shards that must be taken over again before anything else of them is published."""
-    broken: Mapping[int, str]
-    """Shards whose outbox cannot be right, and why."""
 
 
 @dataclass(slots=True)
@@ -89,7 +87,6 @@ class Publisher:
             CommitFateUnknown: every shard must be taken over again.
         """
         refused: dict[int, StepRefusal] = {}
-        broken: dict[int, str] = {}
         load = _Load()
         waiting = [shard for shard in self._waiting(owned, refused) if shard not in refused]
         outboxes = self._parts.store.read_outbox(
@@ -100,19 +97,16 @@ class Publisher:
             position = owned[shard]
             if isinstance(entries, StepRefused):
                 refused[shard] = entries.reason
-            elif _has_gap(position.step, entries):
-                broken[shard] = (
-                    f"The outbox has no step {position.step + 1}, which must be published next."
-                )
-                self._parts.metrics.invariant_violations.labels(
-                    invariant=Invariant.OUTBOX_CONTIGUOUS
-                ).inc()
+                if entries.reason is StepRefusal.INCOMPLETE:
+                    self._parts.metrics.invariant_violations.labels(
+                        invariant=Invariant.OUTBOX_CONTIGUOUS
+                    ).inc()
             else:
                 self._add(load, shard, position, entries)
         if load.positions:
             self._commit(load, membership)
             self._unmarked.update(load.positions)
-        return Publication(load.positions, len(load.records), refused, broken)
+        return Publication(load.positions, len(load.records), refused)
 
     def forget(self) -> None:
         """Drop what the store was to be told: its shards are taken over again."""
@@ -193,7 +187,3 @@ class Publisher:
             self._parts.metrics.events_published.labels(topic=topic).inc(topics.count(topic))
         for remark in load.remarks:
             self._parts.metrics.count_published(remark)
-
-
-def _has_gap(published_step: int, entries: tuple[OutboxEntry[OutputRecord], ...]) -> bool:
-    return any(entry.step != step for step, entry in enumerate(entries, start=published_step + 1))

@@ -24,6 +24,8 @@ class StepRefusal(StrEnum):
     """The server is not the one that the shard's owner has verified."""
     TORN = "torn"
     """A step was cut off in the middle of its writes: the shard must be rebuilt."""
+    INCOMPLETE = "incomplete"
+    """What must be in the outbox, or must have been, is not there: the shard must be rebuilt."""
     OUTBOX_FULL = "outbox_full"
     """Too many steps wait to be published."""
 
@@ -154,11 +156,17 @@ class Store(Protocol[Written_co]):
     def read_outbox(
         self, after: Sequence[ShardStep], entries_max: int
     ) -> tuple[tuple[OutboxEntry[Written_co], ...] | StepRefused, ...]:
-        """Return each shard's next entries behind a step, in order, without gaps."""
+        """Return each shard's next entries behind a step, in order, without gaps.
+
+        `StepRefusal.INCOMPLETE` where an entry is missing.
+        """
         ...
 
     def mark_published(self, steps: Sequence[ShardStep]) -> tuple[StepRefused | None, ...]:
-        """Record that each shard's outbox is published up to a step, and trim it."""
+        """Record that each shard's outbox is published up to a step, and trim it.
+
+        `StepRefusal.INCOMPLETE` where the shard has not come so far.
+        """
         ...
 
     def due(

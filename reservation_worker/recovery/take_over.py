@@ -70,12 +70,17 @@ class Recovery:
             parts.restoring, parts.outputs, parts.transactions, parts.clock, parts.waypoint
         )
         self._rebuilds: dict[int, Rebuild] = {}
+        self._distrusted: set[int] = set()
         self._logger = structlog.get_logger()
 
     @property
     def rebuilding(self) -> frozenset[int]:
         """The shards that are being rebuilt, or wait for it."""
         return frozenset(self._rebuilds)
+
+    def distrust(self, shard: int) -> None:
+        """Have a shard rebuilt when it is taken over next, whatever its ``meta`` says."""
+        self._distrusted.add(shard)
 
     def forget(self, shards: Iterable[int]) -> None:
         """Give up rebuilds: the shards are somebody else's, or will be taken over again."""
@@ -169,6 +174,7 @@ class Recovery:
         ):
             return
         self._parts.waypoint(Waypoint.REBUILD_BEGUN)
+        self._distrusted.discard(shard)
         self._rebuilds[shard] = Rebuild(shard, position, self._rebuild, self._rebuild_parts)
         self._show()
         self._logger.warning(SHARD_REBUILD_BEGAN, shard=shard, reason=problem)
@@ -187,6 +193,8 @@ class Recovery:
     def _problem(self, shard: int, position: Position, state: ShardState) -> str | None:
         """Say why a shard's state cannot be trusted; None where it can."""
         published = position.step
+        if shard in self._distrusted:
+            return "Its outbox lacks a step that must be published next."
         if state.torn:
             return "A step or a rebuild was cut off in the middle of its writes."
         if published == 0 and not self._parts.outputs.yield_nothing(shard):

@@ -122,8 +122,6 @@ class OwnerLoop:
             publication = self._parts.publisher.publish(self._owned, membership)
             self._owned.update(publication.positions)
             self._give_up(publication.refused)
-            for shard, reason in publication.broken.items():
-                self._hold(shard, reason)
             more = self._run_schedule()
         except StoreUnavailable:
             self._wait_for(Dependency.REDIS)
@@ -200,6 +198,8 @@ class OwnerLoop:
         """Stop publishing shards until they are taken over again, and rebuilt if need be."""
         for shard, reason in refused.items():
             self._owned.pop(shard, None)
+            if reason is StepRefusal.INCOMPLETE:
+                self._parts.recovery.distrust(shard)
             changed = reason is StepRefusal.SERVER
             self._epoch_reasons[shard] = (
                 EpochReason.SERVER_CHANGED if changed else EpochReason.REFUSED

@@ -89,6 +89,13 @@ class SmallShop:
         """Leave the mark of a step of an account's shard that was cut off in the middle."""
         self.store.tear(shard_of(account, SHARDS_TOTAL))
 
+    def lose_outbox(self, account: str) -> None:
+        """Take what must be published next of an account's shard out of its outbox."""
+        shard = shard_of(account, SHARDS_TOTAL)
+        held = self.store.held(shard)
+        assert held.step > held.published, "nothing waits to be published"
+        self.store.lose_entry(shard, held.published + 1)
+
     def contents(self) -> list[object]:
         """Return what the store holds of every shard, but for epochs and outboxes."""
         return [

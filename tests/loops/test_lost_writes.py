@@ -170,6 +170,22 @@ def test_a_torn_step_is_found_and_the_shard_rebuilt() -> None:
     shop.check_order_of_publication()
 
 
+def test_a_gap_in_the_outbox_is_found_and_the_shard_rebuilt() -> None:
+    """Going on behind it would lose changes; what was not published is made again."""
+    shop = SmallShop()
+    worker = shop.start()
+    shop.count("boots", 5)
+    shop.finish(worker)
+    shop.order("A", "boots")
+    worker.apply.turn()
+    worker.apply.turn()
+    shop.lose_outbox("acme")
+    shop.finish(worker)
+    assert {"acme/A": "Authorized"} == shop.statuses()
+    assert rebuilds(worker) == 1
+    shop.check_order_of_publication()
+
+
 def test_a_rebuild_is_counted_and_said() -> None:
     """Whoever watches the worker must be able to see that it happened."""
     shop = SmallShop()

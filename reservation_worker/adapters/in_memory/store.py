@@ -19,7 +19,6 @@ from reservation_worker.domain.stock import Stock
 from reservation_worker.ports import (
     Clock,
     DueWork,
-    FatallyBroken,
     Look,
     OutboxEntry,
     ShardEpoch,
@@ -72,6 +71,11 @@ class InMemoryStore:
         """Begin or end an outage."""
         with self._lock:
             self._is_available = available
+
+    def lose_entry(self, shard: int, step: int) -> None:
+        """Take an entry out of a shard's outbox."""
+        with self._lock:
+            del self._shards[shard].outbox[step]
 
     def tear(self, shard: int) -> None:
         """Leave the mark of a step that was cut off in the middle."""
@@ -230,7 +234,7 @@ class InMemoryStore:
             return held
         last_step = min(held.step, after.step + entries_max)
         if last_step > after.step and after.step + 1 not in held.outbox:
-            raise FatallyBroken(f"the outbox of shard {after.shard} lacks step {after.step + 1}")
+            return StepRefused(StepRefusal.INCOMPLETE, held.epoch)
         return tuple(held.outbox[step] for step in range(after.step + 1, last_step + 1))
 
     def _mark_published(self, mark: ShardStep) -> StepRefused | None:
@@ -238,9 +242,7 @@ class InMemoryStore:
         if isinstance(held, StepRefused):
             return held
         if mark.step > held.step:
-            raise FatallyBroken(
-                f"step {mark.step} of shard {mark.shard} is published, but not there"
-            )
+            return StepRefused(StepRefusal.INCOMPLETE, held.epoch)
         held.published = max(held.published, mark.step)
         held.outbox = {n: entry for n, entry in held.outbox.items() if n > held.published}
         return None

@@ -23,13 +23,13 @@ from reservation_worker.domain.stock import Stock
 from reservation_worker.domain.values import value_class
 from reservation_worker.ports import (
     DueWork,
-    FatallyBroken,
     Look,
     OutboxEntry,
     ShardEpoch,
     ShardState,
     ShardStep,
     StepCall,
+    StepRefusal,
     StepRefused,
     StepReply,
     StepsUnderWay,
@@ -75,11 +75,7 @@ class RedisStore:
     def read_outbox(
         self, after: Sequence[ShardStep], entries_max: int
     ) -> tuple[tuple[OutboxEntry[OutputRecord], ...] | StepRefused, ...]:
-        """Return each shard's next entries behind a step, in order, without gaps.
-
-        Raises:
-            FatallyBroken: an entry that must be there is missing.
-        """
+        """Return each shard's next entries behind a step, in order, without gaps."""
         bytes_max = self._config.outbox_read_bytes_max // max(1, len(after))
         replies = self._calls.send(
             [
@@ -94,11 +90,7 @@ class RedisStore:
         )
 
     def mark_published(self, steps: Sequence[ShardStep]) -> tuple[StepRefused | None, ...]:
-        """Record that each shard's outbox is published up to a step, and trim it.
-
-        Raises:
-            FatallyBroken: the shard has not come so far.
-        """
+        """Record that each shard's outbox is published up to a step, and trim it."""
         replies = self._calls.send(
             [self._calls.script("mark_published", one.shard, one.epoch, one.step) for one in steps]
         )
@@ -198,10 +190,7 @@ def _entries(
         return refused(reply)
     _, last_step, *entries = reply
     if not entries and after.step < last_step and entries_max:
-        raise FatallyBroken(
-            f"the outbox of shard {after.shard} lacks step {after.step + 1}, and its last step is "
-            f"{last_step}: rebuild the shard from the topics"
-        )
+        return StepRefused(StepRefusal.INCOMPLETE, after.epoch)
     return tuple(
         [
             encode_outbox_entry(after.shard, step, entry)
@@ -228,8 +217,5 @@ def _marked(mark: ShardStep, reply: Reply) -> StepRefused | None:
     if reply[0] == 0:
         return refused(reply)
     if mark.step > reply[1]:
-        raise FatallyBroken(
-            f"step {mark.step} of shard {mark.shard} is published, but Redis knows only "
-            f"{reply[1]} steps: rebuild the shard from the topics"
-        )
+        return StepRefused(StepRefusal.INCOMPLETE, mark.epoch)
     return None
