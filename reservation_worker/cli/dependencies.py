@@ -44,6 +44,7 @@ def reaching_redis(settings: "Settings") -> Iterator[None]:
     except StoreUnavailable as error:
         # The whole address may hold a password.
         url = urlsplit(settings.redis.url.get_secret_value())
-        raise Unreachable(
-            f"Redis at {url.hostname}:{url.port or 6379} cannot be used: {error}"
-        ) from None
+        where = f"Redis at {url.hostname}:{url.port or 6379}"
+        if settings.redis.topology == "sentinel":
+            where = f"The Redis that the Sentinels {settings.redis.sentinels} name"
+        raise Unreachable(f"{where} cannot be used: {error}") from None

@@ -3,11 +3,14 @@
 import secrets
 import time
 from collections.abc import Callable
+from typing import Any
 
 from redis import Redis
 from redis.backoff import NoBackoff
 from redis.cluster import RedisCluster
+from redis.connection import parse_url
 from redis.retry import Retry
+from redis.sentinel import Sentinel
 
 from reservation_worker.adapters.kafka.configuration import (
     KafkaConfig,
@@ -24,6 +27,7 @@ from reservation_worker.settings.client_options import (
     redis_security_options,
 )
 from reservation_worker.settings.model import Settings
+from reservation_worker.settings.sections import RedisSettings
 
 SLOT_BYTES = 4
 """Of a random worker slot: enough that two processes of a group never share one."""
@@ -77,25 +81,36 @@ def build_event_sender(
 def build_redis_client(settings: Settings) -> Redis | RedisCluster:
     """Return a client that never retries by itself: the store does, and knows what is harmless."""
     redis = settings.redis
-    timeout_seconds = redis.timeout_ms / 1000
-    options = redis_security_options(redis)
+    timeouts = {
+        "socket_timeout": redis.timeout_ms / 1000,
+        "socket_connect_timeout": redis.timeout_ms / 1000,
+    }
+    options = {**timeouts, "retry": Retry(NoBackoff(), 0), **redis_security_options(redis)}
     url = redis.url.get_secret_value()
     if redis.topology == "cluster":
-        cluster: RedisCluster = RedisCluster.from_url(
-            url,
-            socket_timeout=timeout_seconds,
-            socket_connect_timeout=timeout_seconds,
-            retry=Retry(NoBackoff(), 0),
-            **options,
-        )
+        cluster: RedisCluster = RedisCluster.from_url(url, **options)
         return cluster
-    return Redis.from_url(
-        url,
-        socket_timeout=timeout_seconds,
-        socket_connect_timeout=timeout_seconds,
-        retry=Retry(NoBackoff(), 0),
-        **options,
+    if redis.topology == "sentinel":
+        return _primary_of_sentinels(redis, options, timeouts)
+    return Redis.from_url(url, **options)
+
+
+def _primary_of_sentinels(
+    redis: RedisSettings, options: dict[str, Any], timeouts: dict[str, float]
+) -> Redis:
+    """Return a client that asks the Sentinels anew for each connection that it makes."""
+    addresses = [address.rpartition(":") for address in redis.sentinels.split(",")]
+    asked = Sentinel(  # type: ignore[no-untyped-call]  # shipped so
+        [(host, int(port)) for host, _, port in addresses], sentinel_kwargs=timeouts
     )
+    url = redis.url.get_secret_value()
+    of_url = parse_url(url)  # type: ignore[no-untyped-call]  # shipped so
+    for name in ("host", "port", "connection_class"):
+        of_url.pop(name, None)
+    primary: Redis = asked.master_for(  # type: ignore[no-untyped-call]  # shipped so
+        redis.sentinel_primary, **of_url, **options, ssl=url.startswith("rediss://")
+    )
+    return primary
 
 
 def store_config(settings: Settings) -> StoreConfig:

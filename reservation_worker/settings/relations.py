@@ -18,6 +18,7 @@ def broken_relations(settings: Settings) -> tuple[str, ...]:
         *_sizes(settings),
         *_kafka_security(settings),
         *_redis_security(settings),
+        *_topology(settings),
         *_topic_names(settings),
     )
 
@@ -60,6 +61,15 @@ def _waiting(settings: Settings) -> Iterator[str]:
             f"process.drain_timeout_ms ({process.drain_timeout_ms}) must not be less than "
             f"kafka.transaction_timeout_ms ({kafka.transaction_timeout_ms}): "
             "a drain must be able to wait for the last transaction"
+        )
+
+
+def _topology(settings: Settings) -> Iterator[str]:
+    redis = settings.redis
+    if (redis.topology == "sentinel") != bool(redis.sentinels):
+        yield (
+            "redis.sentinels and the topology `sentinel` (redis.topology) belong together: set "
+            "both or neither"
         )
 
 

@@ -64,8 +64,14 @@ class RedisSettings(Section):
 
     url: SecretStr = SecretStr("redis://localhost:6379/0")
     """`redis://host:port/database`, or `rediss://` for TLS. Secret, for it may hold a password."""
-    topology: Literal["single", "cluster"] = "single"
-    """One server, or a cluster of which the address names any node."""
+    topology: Literal["single", "cluster", "sentinel"] = "single"
+    """One server; a cluster of which the address names any node; or the primary that Sentinels
+    name, of which the address gives the database and whether there is TLS.
+    """
+    sentinels: str = Field("", pattern=r"^([^\s:,]+:[0-9]{1,5}(,[^\s:,]+:[0-9]{1,5})*)?$")
+    """Sentinels to ask, with the topology `sentinel`: `host:port`, several separated by commas."""
+    sentinel_primary: Name = "mymaster"
+    """What the Sentinels call the primary."""
     username: str | None = None
     """User of the access control list."""
     password: SecretStr | None = None

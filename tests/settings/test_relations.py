@@ -22,6 +22,14 @@ BROKEN = {
         {"kafka": {"request_timeout_ms": 120_000}},
         "a slow Kafka must not get a worker restarted",
     ),
+    "sentinels-nobody-asks": (
+        {"redis": {"sentinels": "one:26379,two:26379"}},
+        "set both or neither",
+    ),
+    "no-sentinels-to-ask": (
+        {"redis": {"topology": "sentinel"}},
+        "set both or neither",
+    ),
     "session-outlives-the-poll-interval": (
         {"kafka": {"session_timeout_ms": 60_000, "max_poll_interval_ms": 50_000}},
         "the client library refuses it",

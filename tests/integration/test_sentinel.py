@@ -1,0 +1,92 @@
+"""Redis behind Sentinel: the primary dies, and the Sentinels name another one."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import redis
+
+from reservation_worker.embedded.port_claims import LOOPBACK, claim_port
+from reservation_worker.embedded.server_process import ServerProcess
+from reservation_worker.embedded.valkey import EmbeddedValkey, answers, find_valkey
+from reservation_worker.telemetry.log_events import SERVER_CHANGED
+from tests.integration import shop
+from tests.integration.stage import Stage
+from tests.waiting import wait_until
+
+START_TIMEOUT_MS = 20_000
+FAILOVER_TIMEOUT_MS = 60_000
+ORDERS_EACH = 40
+PRIMARY = "the-shop"
+
+
+@pytest.fixture
+def replica(stage: Stage, tmp_path: Path) -> Iterator[EmbeddedValkey]:
+    """Give the stage's Valkey a replica."""
+    with EmbeddedValkey(tmp_path / "replica", replica_of=stage.valkey) as replica:
+        yield replica
+
+
+@pytest.fixture
+def sentinel(stage: Stage, replica: EmbeddedValkey, tmp_path: Path) -> Iterator[int]:
+    """Start one Sentinel, which is enough to agree with itself; gives its port."""
+    claim = claim_port()
+    configuration = tmp_path / "sentinel.conf"
+    lines = (
+        f"port {claim.port}",
+        f"bind {LOOPBACK}",
+        f'dir "{tmp_path}"',
+        f"sentinel monitor {PRIMARY} {LOOPBACK} {stage.valkey.port} 1",
+        f"sentinel down-after-milliseconds {PRIMARY} 1000",
+    )
+    configuration.write_text("\n".join((*lines, "")), "utf-8")
+    command = (str(find_valkey()), str(configuration), "--sentinel")
+    process = ServerProcess("Sentinel", command, tmp_path / "sentinel.log")
+    process.launch()
+    try:
+        process.wait_until(lambda: answers(claim.port), START_TIMEOUT_MS)
+        with redis.Redis(host=LOOPBACK, port=claim.port) as client:
+            wait_until(
+                lambda: client.sentinel_master(PRIMARY)["num-slaves"] == 1,
+                timeout_ms=START_TIMEOUT_MS,
+                what=f"the Sentinel knows the replica on port {replica.port}",
+            )
+        yield claim.port
+    finally:
+        process.kill()
+        claim.release()
+
+
+def test_workers_follow_the_sentinels_to_another_primary(
+    stage: Stage, replica: EmbeddedValkey, sentinel: int
+) -> None:
+    """Whatever the replica had not got yet is made again, or restored."""
+    accounts, now_ms = stage.accounts(), stage.clock.now_ms()
+    stage.send(shop.balances(now_ms, accounts))
+    worker = stage.start(
+        settings={
+            # Nobody answers there: only the Sentinels know where the primary is.
+            "RESERVATION_REDIS__URL": f"redis://{LOOPBACK}:1/0",
+            "RESERVATION_REDIS__TOPOLOGY": "sentinel",
+            "RESERVATION_REDIS__SENTINELS": f"{LOOPBACK}:1,{LOOPBACK}:{sentinel}",
+            "RESERVATION_REDIS__SENTINEL_PRIMARY": PRIMARY,
+        }
+    )
+    worker.wait_until_ready()
+    stage.send(shop.traffic(1, now_ms, accounts, ORDERS_EACH, "before"))
+    stage.wait_until_settled()
+    stage.send(shop.traffic(2, now_ms, accounts, ORDERS_EACH, "meanwhile"))
+    stage.wait_until_something_is_published()
+    stage.valkey.kill()
+    stage.valkey = replica
+    with redis.Redis.from_url(replica.url) as client:
+        wait_until(
+            lambda: client.info("replication")["role"] == "master",
+            timeout_ms=FAILOVER_TIMEOUT_MS,
+            what="the Sentinel promotes the replica",
+        )
+    stage.send(shop.traffic(3, now_ms, accounts, ORDERS_EACH, "after"))
+    stage.wait_until_settled()
+    stage.assert_every_law_holds()
+    assert worker.logged(SERVER_CHANGED)
+    assert 0 == worker.drain()
