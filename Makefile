@@ -3,6 +3,7 @@
 
 PYTHON ?= python3
 ARGS ?=
+JOBS ?= 2
 VENV := .venv
 READY := $(VENV)/.ready
 REQUIREMENTS := deploy/requirements
@@ -23,8 +24,8 @@ setup: $(READY) ## make .venv with everything in it (all other targets do this f
 demo: $(READY) ## a shop's day on real Kafka and Valkey, with crashes and a verdict; ARGS="--seed 7"
 	@$(VENV)/bin/reservation-worker demo $(ARGS)
 
-test: $(READY) ## run all tests; ARGS="tests/domain -x" for some
-	@$(VENV)/bin/python -m pytest $(ARGS)
+test: $(READY) ## run all tests, two files at a time; ARGS="tests/domain -x" for some
+	@$(VENV)/bin/python -m pytest --numprocesses $(JOBS) --dist loadfile $(ARGS)
 
 check: lint types layers test ## everything that must hold before a change is merged
 
