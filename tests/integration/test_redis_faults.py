@@ -108,13 +108,31 @@ def _empty_disk(stage: Stage, _older: Path) -> None:
     _exchange_file(stage, None)
 
 
+def _cut_off_the_last_writes(stage: Stage, _older: Path) -> None:
+    """What was answered, and not on the disk yet, when the machine lost its power."""
+    stage.valkey.kill()
+    (written,) = (stage.valkey.directory / "appendonlydir").glob("*.incr.aof")
+    with written.open("r+b") as file:
+        file.truncate(written.stat().st_size * 3 // 4)
+    stage.valkey.start()
+
+
 def _tear_every_shard(stage: Stage, _older: Path) -> None:
     with stage.redis() as client:
         for key in client.keys("{s*}:meta"):
             client.hset(key, "writing", "1")
 
 
-@pytest.mark.parametrize("lose", [_flush, _restore_older_file, _empty_disk, _tear_every_shard])
+LOSSES = (
+    _flush,
+    _restore_older_file,
+    _cut_off_the_last_writes,
+    _empty_disk,
+    _tear_every_shard,
+)
+
+
+@pytest.mark.parametrize("lose", LOSSES)
 def test_what_redis_loses_of_what_was_published_is_rebuilt(
     stage: Stage, tmp_path: Path, lose: Callable[[Stage, Path], None]
 ) -> None:
@@ -151,6 +169,23 @@ def test_one_shard_that_is_lost_is_rebuilt_alone(stage: Stage) -> None:
     stage.assert_every_law_holds()
     assert {0} == {line["shard"] for line in worker.logged(SHARD_REBUILT)}
     assert 0 == worker.drain()
+
+
+def test_a_command_that_is_revoked_in_the_middle_of_a_step(stage: Stage) -> None:
+    """Some of its writes are in effect; what they were part of nobody knows any more."""
+    accounts, now_ms = stage.accounts(), stage.clock.now_ms()
+    worker = stage.open_shop()
+    with stage.redis() as client:
+        # The outbox entry is written last.
+        client.execute_command("ACL", "SETUSER", "default", "-set")
+        stage.send(shop.traffic(1, now_ms, accounts, ORDERS_EACH, "revoked"))
+        assert 1 == worker.exit_code()
+        client.execute_command("ACL", "SETUSER", "default", "+set")
+    successor = stage.start()
+    stage.wait_until_settled()
+    stage.assert_every_law_holds()
+    assert successor.logged(SHARD_REBUILT)
+    assert 0 == successor.drain()
 
 
 def test_positions_that_are_gone_are_found_again(stage: Stage) -> None:
