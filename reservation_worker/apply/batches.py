@@ -40,6 +40,14 @@ class Batch:
         """Record that facts of this batch are in effect at a step, or repeat what is."""
         self.touched[shard] = (epoch, step)
 
+    def refuse(self, record: Record, rejection: Rejection) -> None:
+        """Keep a record for the dead letters, unless its partition was revoked since.
+
+        Then its offset is somebody else's to commit, and so is its dead letter.
+        """
+        if (record.topic, record.partition) in self.ends:
+            self.unusable.append(Unusable(record, rejection))
+
 
 @value_class(frozen=True, slots=True)
 class Committable:

@@ -10,7 +10,6 @@ from reservation_worker.apply.batches import (
     Committable,
     InFlight,
     Published,
-    Unusable,
     WaitingFact,
 )
 from reservation_worker.apply.configuration import ApplyConfig
@@ -174,7 +173,7 @@ class ApplyLoop:
         for record in polled.records:
             fact = decode(record)
             if isinstance(fact, Rejection):
-                batch.unusable.append(Unusable(record, fact))
+                batch.refuse(record, fact)
                 continue
             batch.waiting_facts += 1
             shard = shard_of(fact.account, self._config.shards_total)
@@ -237,7 +236,7 @@ class ApplyLoop:
             one.batch.touch(shard, epoch, reply.step)
             rejection = rejection_of(outcome)
             if rejection is not None:
-                one.batch.unusable.append(Unusable(one.record, rejection))
+                one.batch.refuse(one.record, rejection)
             label = OutcomeLabel.DEAD_LETTERED if rejection else OutcomeLabel(outcome.value)
             counts[fact_label(one.fact), label] += 1
         for (kind, label), facts_total in counts.items():

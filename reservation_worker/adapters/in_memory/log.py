@@ -80,6 +80,7 @@ class InMemoryInputLog:
     ) -> None:
         """Commit offsets, in one transaction with the dead letters if there are any."""
         if not offsets:
+            assert not dead_letters
             return
         if dead_letters:
             if membership is None:
