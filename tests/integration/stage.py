@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from secrets import token_hex
@@ -75,6 +75,8 @@ class Stage:
         """Create the topics."""
         self.cluster = Cluster(bootstrap_servers)
         self.valkey = valkey
+        self.connect: Callable[[], Any] = lambda: _client_of(self.valkey)
+        """A test that puts something else in the place of the Valkey says how to reach it."""
         self.topics = topics
         self.group_id = f"worker{topics.suffix}"
         self.clock = build_clock()
@@ -196,8 +198,9 @@ class Stage:
             ]
 
     def redis(self) -> redis.Redis:
-        """Connect to the stage's Valkey; to be used in a `with` block."""
-        return redis.Redis.from_url(self.valkey.url, decode_responses=True)
+        """Connect to the stage's Redis; to be used in a `with` block."""
+        client: redis.Redis = self.connect()
+        return client
 
     def empty_redis(self) -> None:
         """Lose everything that Redis has, while it runs."""
@@ -318,6 +321,10 @@ def _left_of_shard(client: redis.Redis, shard: int, now_ms: int) -> str:
     if settlements or deadlines:
         return f"shard {shard} has {settlements} settlements and {deadlines} deadlines due"
     return ""
+
+
+def _client_of(valkey: EmbeddedValkey) -> redis.Redis:
+    return redis.Redis.from_url(valkey.url, decode_responses=True)
 
 
 def _meta_key(shard: int) -> str:

@@ -1,0 +1,187 @@
+"""Redis Cluster of three primaries: a slot moves, a node loses everything, a node dies."""
+
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import pytest
+import redis
+from redis.cluster import RedisCluster
+
+from reservation_worker.embedded.port_claims import LOOPBACK, claim_port
+from reservation_worker.embedded.valkey import EmbeddedValkey
+from reservation_worker.telemetry.log_events import SERVER_CHANGED, SHARD_REBUILT
+from tests.integration import shop
+from tests.integration.processes import WorkerProcess
+from tests.integration.stage import Stage
+from tests.waiting import wait_until
+
+SLOTS = 16_384
+PRIMARIES = 3
+Reply: TypeAlias = Any
+"""What it is, the command says."""
+TIMEOUT_MS = 60_000
+KEYS_PER_MOVE = 20
+ORDERS_EACH = 40
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """One primary of the cluster."""
+
+    valkey: EmbeddedValkey
+    bus_port: int
+    client: redis.Redis
+
+    @property
+    def id(self) -> str:
+        """How the nodes call it."""
+        return str(self.run("CLUSTER MYID"))
+
+    def run(self, *command: str | int) -> Reply:
+        """Run a command on it."""
+        return self.client.execute_command(*command)  # type: ignore[no-untyped-call]  # shipped so
+
+
+class Cluster:
+    """Three primaries; the stage's Redis from now on."""
+
+    def __init__(self, nodes: list[Node]) -> None:
+        self.nodes = nodes
+
+    @property
+    def settings(self) -> dict[str, str]:
+        """Of workers that use it."""
+        port = self.nodes[0].valkey.port
+        return {
+            "RESERVATION_REDIS__URL": f"redis://{LOOPBACK}:{port}/0",
+            "RESERVATION_REDIS__TOPOLOGY": "cluster",
+        }
+
+    def connect(self) -> RedisCluster:
+        """Connect to all nodes."""
+        return RedisCluster(host=LOOPBACK, port=self.nodes[0].valkey.port, decode_responses=True)
+
+    def form(self) -> None:
+        """Let the nodes meet, and share the slots."""
+        for number, node in enumerate(self.nodes):
+            first, last = (SLOTS * one // PRIMARIES for one in (number, number + 1))
+            node.run("CLUSTER ADDSLOTSRANGE", first, last - 1)
+            if number:
+                node.run(
+                    "CLUSTER MEET", LOOPBACK, self.nodes[0].valkey.port, self.nodes[0].bus_port
+                )
+        wait_until(self._is_whole, timeout_ms=TIMEOUT_MS, what="the cluster serves its slots")
+
+    def _is_whole(self) -> bool:
+        return all(
+            "'cluster_state': 'ok'" in (said := str(node.run("CLUSTER INFO")))
+            and f"'cluster_known_nodes': '{PRIMARIES}'" in said
+            for node in self.nodes
+        )
+
+    def slot_of(self, shard: int) -> int:
+        """Return the slot of a shard."""
+        return int(self.nodes[0].run("CLUSTER KEYSLOT", f"{{s{shard}}}:meta"))
+
+    def owner_of(self, slot: int) -> Node:
+        """Return who serves a slot."""
+        return self.nodes[slot * PRIMARIES // SLOTS]
+
+    def move(self, slot: int, source: Node, target: Node) -> None:
+        """Move a slot as `redis-cli --cluster reshard` does."""
+        target.run("CLUSTER SETSLOT", slot, "IMPORTING", source.id)
+        source.run("CLUSTER SETSLOT", slot, "MIGRATING", target.id)
+        while keys := source.run("CLUSTER GETKEYSINSLOT", slot, KEYS_PER_MOVE):
+            port = target.valkey.port
+            source.run("MIGRATE", LOOPBACK, port, "", 0, 5_000, "KEYS", *keys)
+        for node in (target, source, *self.nodes):
+            node.run("CLUSTER SETSLOT", slot, "NODE", target.id)
+
+
+@pytest.fixture
+def cluster(stage: Stage, tmp_path: Path) -> Iterator[Cluster]:
+    """Form a cluster, and let the stage look there."""
+    with ExitStack() as stack:
+        nodes: list[Node] = []
+        for number in range(PRIMARIES):
+            bus = claim_port()
+            stack.callback(bus.release)
+            lines = ("cluster-enabled yes", f"cluster-port {bus.port}")
+            valkey = stack.enter_context(EmbeddedValkey(tmp_path / f"node-{number}", lines=lines))
+            client = redis.Redis.from_url(valkey.url, decode_responses=True)
+            nodes.append(Node(valkey, bus.port, stack.enter_context(client)))
+        cluster = Cluster(nodes)
+        cluster.form()
+        stage.connect = cluster.connect
+        yield cluster
+
+
+def open_on(stage: Stage, cluster: Cluster) -> WorkerProcess:
+    """Open the shop on the cluster."""
+    stage.send(shop.balances(stage.clock.now_ms(), stage.accounts()))
+    worker = stage.start(settings=cluster.settings)
+    worker.wait_until_ready()
+    sell(stage, 1, "before")
+    stage.wait_until_settled()
+    return worker
+
+
+def sell(stage: Stage, number: int, name: str) -> None:
+    """Send some of a day's traffic."""
+    now_ms = stage.clock.now_ms()
+    stage.send(shop.traffic(number, now_ms, stage.accounts(), ORDERS_EACH, name))
+
+
+def test_slot_that_moves_while_traffic_runs_loses_nothing(stage: Stage, cluster: Cluster) -> None:
+    """Half of its keys are here, half there; then another server has all of them."""
+    worker = open_on(stage, cluster)
+    for number, shard in enumerate(range(stage.topics.shards_total), start=2):
+        sell(stage, number, f"moving-{shard}")
+        stage.wait_until_something_is_published()
+        slot = cluster.slot_of(shard)
+        source = cluster.owner_of(slot)
+        target = cluster.nodes[(cluster.nodes.index(source) + 1) % PRIMARIES]
+        cluster.move(slot, source, target)
+    stage.wait_until_settled()
+    stage.assert_every_law_holds()
+    assert worker.logged(SERVER_CHANGED)
+    assert 0 == worker.drain()
+
+
+def test_node_that_loses_everything_has_its_shards_rebuilt(stage: Stage, cluster: Cluster) -> None:
+    """The shards of the other nodes have lost nothing."""
+    worker = open_on(stage, cluster)
+    node = cluster.owner_of(cluster.slot_of(0))
+    lost = {
+        shard
+        for shard in range(stage.topics.shards_total)
+        if cluster.owner_of(cluster.slot_of(shard)) is node
+    }
+    sell(stage, 2, "meanwhile")
+    stage.wait_until_something_is_published()
+    node.client.flushall()
+    sell(stage, 3, "after")
+    stage.wait_until_settled()
+    stage.assert_every_law_holds()
+    assert lost == {line["shard"] for line in worker.logged(SHARD_REBUILT)}
+    assert 0 == worker.drain()
+
+
+def test_node_that_dies_and_comes_back_delays_and_loses_nothing(
+    stage: Stage, cluster: Cluster
+) -> None:
+    """Its shards wait, and are looked at when it is there again."""
+    worker = open_on(stage, cluster)
+    node = cluster.owner_of(cluster.slot_of(0))
+    sell(stage, 2, "meanwhile")
+    stage.wait_until_something_is_published()
+    node.valkey.kill()
+    sell(stage, 3, "without it")
+    node.valkey.start()
+    stage.wait_until_settled()
+    stage.assert_every_law_holds()
+    assert worker.logged(SERVER_CHANGED)
+    assert 0 == worker.drain()
