@@ -16,7 +16,7 @@ from reservation_worker.embedded.port_claims import claim_port
 from reservation_worker.embedded.valkey import EmbeddedValkey
 from reservation_worker.ports import ShardStep, StoreUnavailable
 from tests.store.conftest import client_of
-from tests.store.facts import counted, invoiced, ordered, paid
+from tests.store.facts import STOCK_ID, counted, invoiced, ordered, paid
 from tests.store.shard import EPOCH, SHARD, apply_all, claim, due
 from tests.waiting import wait_until
 
@@ -84,6 +84,12 @@ def test_a_slot_that_is_moving_stops_its_shard(
         )
         slot = node.execute_command("CLUSTER KEYSLOT", f"{{s{SHARD}}}:meta")
         node.execute_command("CLUSTER SETSLOT", slot, "MIGRATING", other_id)
+        # The stock is on the other side already: it must not be taken for one never counted.
+        stock = f"{{s{SHARD}}}:s:{STOCK_ID.key}"
+        node.execute_command("DEL", stock)
+        with pytest.raises(StoreUnavailable, match="SLOT_MOVES"):
+            cluster_store.step(SHARD, EPOCH, [counted(6, at_ms=EPOCH)])
+        assert not cluster_store.inspect(SHARD).torn
         node.delete(f"{{s{SHARD}}}:meta")
         with pytest.raises(StoreUnavailable, match="ASK"):
             cluster_store.step(SHARD, EPOCH, [ordered()])

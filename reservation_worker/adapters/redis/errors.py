@@ -26,6 +26,7 @@ OUTAGE_CODES = frozenset(
         "NOREPLICAS",
         "OOM",
         "READONLY",
+        "SLOT_MOVES",  # our name: a script met a key that is on the other side already
         "TRYAGAIN",
         "UNKILLABLE",
     }
@@ -43,6 +44,8 @@ _CODE_OF_TYPE: dict[type[Exception], str] = {
     exceptions.ReadOnlyError: "READONLY",
     exceptions.TryAgainError: "TRYAGAIN",
 }
+_SLOT_MOVES = re.compile(r"[Aa]ttempted to .*(?:non local key|while the cluster is down)")
+"""Servers give these refusals no code of their own."""
 _CODE = re.compile(r"(?P<code>[A-Z]{2,})\b")
 _SCRIPT_LINE = re.compile(r"user_script:(?P<line>\d+)")
 
@@ -73,5 +76,7 @@ def _code(error: ClientError) -> str:
     known = _CODE_OF_TYPE.get(type(error))
     if known is not None:
         return known
+    if isinstance(error, exceptions.ResponseError) and _SLOT_MOVES.search(str(error)):
+        return "SLOT_MOVES"
     found = _CODE.match(str(error)) if isinstance(error, exceptions.ResponseError) else None
     return type(error).__name__ if found is None else found["code"]
