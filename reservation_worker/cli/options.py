@@ -1,5 +1,6 @@
 """Options that several commands share."""
 
+import sys
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -13,6 +14,8 @@ ConfigFile = Annotated[
     Path | None, typer.Option("--config", help="A TOML file of settings.", show_default=False)
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Write JSON.")]
+Yes = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Only show what would be done.")]
 Account = Annotated[
     str | None,
     typer.Option(help="The account; unset: the default account.", show_default=False),
@@ -58,6 +61,23 @@ def refused_client_options(settings: "Settings") -> tuple[str, ...]:
             if name in extra
         ),
     )
+
+
+def ask(question: str, *, yes: bool) -> None:
+    """Go on only if somebody says yes, or has said so before.
+
+    Raises:
+        UsageFailed: nobody is there to be asked.
+        Exit: the answer is no.
+    """
+    from reservation_worker.cli.failures import UsageFailed
+
+    if yes:
+        return
+    if not sys.stdin.isatty():
+        raise UsageFailed("Nobody is there to be asked: add --yes, or --dry-run to only look.")
+    if not typer.confirm(question, err=True):
+        raise typer.Exit
 
 
 def account_named(account: str | None, settings: "Settings") -> str:

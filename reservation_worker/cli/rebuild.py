@@ -1,11 +1,10 @@
 """``rebuild``: have shards dropped from Redis and restored from the topics."""
 
-import sys
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from reservation_worker.cli.options import AsJson, ConfigFile
+from reservation_worker.cli.options import AsJson, ConfigFile, DryRun, Yes
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,8 +19,6 @@ Shards = Annotated[
     list[int] | None, typer.Option("--shard", min=0, help="A shard; again for more of them.")
 ]
 All = Annotated[bool, typer.Option("--all", help="All shards.")]
-Yes = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Only look.")]
 Timeout = Annotated[int, typer.Option("--timeout-seconds", min=1, help="How long to wait.")]
 
 
@@ -40,7 +37,7 @@ def rebuild(
     """
     from reservation_worker.cli.dependencies import reaching_redis
     from reservation_worker.cli.failures import CheckFailed, UsageFailed
-    from reservation_worker.cli.options import read_settings
+    from reservation_worker.cli.options import ask, read_settings
     from reservation_worker.cli.output import tell, write_json, write_table
     from reservation_worker.composition import build_restoring, build_store
 
@@ -54,10 +51,7 @@ def rebuild(
     if dry_run:
         tell(f"Would rebuild {len(wanted)} shards: {', '.join(map(str, wanted))}.")
         return
-    if not yes and not sys.stdin.isatty():
-        raise UsageFailed("Nobody is there to be asked: add --yes, or --dry-run to only look.")
-    if not yes and not typer.confirm(f"Rebuild {len(wanted)} shards?", err=True):
-        raise typer.Exit
+    ask(f"Rebuild {len(wanted)} shards?", yes=yes)
     with reaching_redis(settings):
         store = build_store(settings)
         demanded = _demand(store, build_restoring(settings), wanted)

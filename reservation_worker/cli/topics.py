@@ -1,18 +1,14 @@
 """``topics``: the topics that the worker needs, never created behind the user's back."""
 
-import sys
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
 import typer
 
-from reservation_worker.cli.options import AsJson, ConfigFile
+from reservation_worker.cli.options import AsJson, ConfigFile, DryRun, Yes
 
 if TYPE_CHECKING:
     from reservation_worker.adapters.kafka.topics import TopicPlan
     from reservation_worker.cli.output import JsonValue
-
-Yes = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Only show what would be done.")]
 
 
 def commands() -> typer.Typer:
@@ -47,8 +43,7 @@ def apply_topics(
 ) -> None:
     """Create the topics that are missing; what exists is never changed."""
     from reservation_worker.cli.dependencies import reaching_kafka
-    from reservation_worker.cli.failures import UsageFailed
-    from reservation_worker.cli.options import read_settings
+    from reservation_worker.cli.options import ask, read_settings
     from reservation_worker.cli.output import tell
     from reservation_worker.composition import build_topic_admin, topic_layout
 
@@ -58,10 +53,7 @@ def apply_topics(
         plan = admin.plan(topic_layout(settings))
     _show(plan, as_json=as_json)
     if plan.create and not dry_run:
-        if not yes and not sys.stdin.isatty():
-            raise UsageFailed("Nobody is there to be asked: add --yes, or --dry-run to only look.")
-        if not yes and not typer.confirm(f"Create {len(plan.create)} topics?", err=True):
-            raise typer.Exit
+        ask(f"Create {len(plan.create)} topics?", yes=yes)
         with reaching_kafka(settings):
             created = admin.apply(plan)
         tell(f"Created {len(created)} topics.")

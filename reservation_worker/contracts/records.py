@@ -1,6 +1,8 @@
 """Kafka records as values: what is read, what is written, and why one could not be used."""
 
+from collections.abc import Mapping
 from enum import StrEnum
+from typing import Final
 
 from reservation_worker.domain.outcome import OutcomeKind
 from reservation_worker.domain.values import value_class
@@ -72,6 +74,17 @@ class OutputRecord:
     key: bytes
     value: bytes
     headers: tuple[tuple[str, bytes], ...]
+
+
+RESTORED_FROM: Final = (OutputTopic.STOCK_CHANGED, OutputTopic.RESERVATION_CHANGED)
+"""In this order: which index an acknowledged unit belongs to, its stock says."""
+
+
+def step_of(headers: Mapping[str, str | bytes | None] | Mapping[str, bytes]) -> int:
+    """Return the step of a published event, from its id ``shard-step-index``; 0 without one."""
+    event_id = headers.get("ce_id")
+    text = event_id.decode() if isinstance(event_id, bytes) else event_id
+    return 0 if text is None else int(text.split("-")[1])
 
 
 @value_class(frozen=True, slots=True)

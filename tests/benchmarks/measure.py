@@ -231,7 +231,7 @@ def _rebuild(directory: Path, arguments: argparse.Namespace) -> None:
                 while len(before) < len(list(redis.scan_iter("{s*}:meta"))):
                     time.sleep(0.2)
                     before = _rebuilt_shards(redis)
-                time.sleep(5)
+                time.sleep(5)  # The start is not what is measured.
                 redis.flushall()
                 begun = time.monotonic()
                 while _rebuilt_shards(redis) != before:

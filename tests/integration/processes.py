@@ -12,7 +12,7 @@ from typing import Any
 
 from reservation_worker.embedded.port_claims import LOOPBACK
 from reservation_worker.ports import Waypoint
-from reservation_worker.telemetry.log_events import HTTP_SERVER_STARTED
+from reservation_worker.telemetry.log_events import HTTP_SERVER_STARTED, SHARD_REBUILT
 from reservation_worker.worker import Role
 from tests.waiting import wait_until
 
@@ -98,6 +98,10 @@ class WorkerProcess:
     def logged(self, event: str) -> list[dict[str, Any]]:
         """Return its log lines of one event."""
         return [line for line in self.log() if line["event"] == event]
+
+    def rebuilt_shards(self) -> set[int]:
+        """Return the shards that it says to have rebuilt."""
+        return {line["shard"] for line in self.logged(SHARD_REBUILT)}
 
     def problems(self) -> tuple[str, ...] | None:
         """Ask ``/readyz``: what is said to be wrong, nothing if it is ready; None: no answer."""

@@ -35,6 +35,7 @@ from tests.integration.topics import (
 from tests.waiting import wait_until
 
 SETTLE_TIMEOUT_MS = 60_000
+ORDERS_EACH = 40
 GRACE_SECONDS = 1
 EXPIRY_DELAY_MAX_MS = 60_000
 """A machine under load may be late; the tests of deadlines look closer."""
@@ -134,6 +135,11 @@ class Stage:
             # While Redis is away, nothing more is published anyway.
             self._steps_before_sending = self._published_steps()
         return self.cluster.send(self.topics, messages)
+
+    def sell(self, number: int, name: str) -> None:
+        """Send some of a day's traffic, to every account."""
+        now_ms = self.clock.now_ms()
+        self.send(shop.traffic(number, now_ms, self.accounts(), ORDERS_EACH, name))
 
     def accounts(self) -> tuple[str, ...]:
         """Return one account for each shard, in the order of shards."""

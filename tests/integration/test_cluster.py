@@ -12,7 +12,7 @@ from redis.cluster import RedisCluster
 
 from reservation_worker.embedded.port_claims import LOOPBACK, claim_port
 from reservation_worker.embedded.valkey import EmbeddedValkey
-from reservation_worker.telemetry.log_events import SERVER_CHANGED, SHARD_REBUILT
+from reservation_worker.telemetry.log_events import SERVER_CHANGED
 from tests.integration import shop
 from tests.integration.processes import WorkerProcess
 from tests.integration.stage import Stage
@@ -24,7 +24,6 @@ Reply: TypeAlias = Any
 """What it is, the command says."""
 TIMEOUT_MS = 60_000
 KEYS_PER_MOVE = 20
-ORDERS_EACH = 40
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,22 +123,16 @@ def open_on(stage: Stage, cluster: Cluster) -> WorkerProcess:
     stage.send(shop.balances(stage.clock.now_ms(), stage.accounts()))
     worker = stage.start(settings=cluster.settings)
     worker.wait_until_ready()
-    sell(stage, 1, "before")
+    stage.sell(1, "before")
     stage.wait_until_settled()
     return worker
-
-
-def sell(stage: Stage, number: int, name: str) -> None:
-    """Send some of a day's traffic."""
-    now_ms = stage.clock.now_ms()
-    stage.send(shop.traffic(number, now_ms, stage.accounts(), ORDERS_EACH, name))
 
 
 def test_slot_that_moves_while_traffic_runs_loses_nothing(stage: Stage, cluster: Cluster) -> None:
     """Half of its keys are here, half there; then another server has all of them."""
     worker = open_on(stage, cluster)
     for number, shard in enumerate(range(stage.topics.shards_total), start=2):
-        sell(stage, number, f"moving-{shard}")
+        stage.sell(number, f"moving-{shard}")
         stage.wait_until_something_is_published()
         slot = cluster.slot_of(shard)
         source = cluster.owner_of(slot)
@@ -160,13 +153,13 @@ def test_node_that_loses_everything_has_its_shards_rebuilt(stage: Stage, cluster
         for shard in range(stage.topics.shards_total)
         if cluster.owner_of(cluster.slot_of(shard)) is node
     }
-    sell(stage, 2, "meanwhile")
+    stage.sell(2, "meanwhile")
     stage.wait_until_something_is_published()
     node.client.flushall()
-    sell(stage, 3, "after")
+    stage.sell(3, "after")
     stage.wait_until_settled()
     stage.assert_every_law_holds()
-    assert lost == {line["shard"] for line in worker.logged(SHARD_REBUILT)}
+    assert lost == worker.rebuilt_shards()
     assert 0 == worker.drain()
 
 
@@ -176,10 +169,10 @@ def test_node_that_dies_and_comes_back_delays_and_loses_nothing(
     """Its shards wait, and are looked at when it is there again."""
     worker = open_on(stage, cluster)
     node = cluster.owner_of(cluster.slot_of(0))
-    sell(stage, 2, "meanwhile")
+    stage.sell(2, "meanwhile")
     stage.wait_until_something_is_published()
     node.valkey.kill()
-    sell(stage, 3, "without it")
+    stage.sell(3, "without it")
     node.valkey.start()
     stage.wait_until_settled()
     stage.assert_every_law_holds()

@@ -9,7 +9,6 @@ import redis
 
 from reservation_worker.embedded.port_claims import LOOPBACK
 from reservation_worker.embedded.valkey import EmbeddedValkey
-from reservation_worker.telemetry.log_events import SHARD_REBUILT
 from tests.integration import shop
 from tests.integration.processes import WorkerProcess
 from tests.integration.stage import Stage
@@ -17,7 +16,6 @@ from tests.proxy import Proxy
 from tests.waiting import wait_until
 
 SYNC_TIMEOUT_MS = 30_000
-ORDERS_EACH = 40
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,23 +63,12 @@ def pair(stage: Stage, tmp_path: Path) -> Iterator[Pair]:
         yield Pair(primary, replica, link, clients)
 
 
-def sell(stage: Stage, number: int, name: str) -> None:
-    """Send some of a day's traffic."""
-    now_ms = stage.clock.now_ms()
-    stage.send(shop.traffic(number, now_ms, stage.accounts(), ORDERS_EACH, name))
-
-
-def rebuilt_shards(worker: WorkerProcess) -> set[int]:
-    """Return the shards that a worker says to have rebuilt."""
-    return {line["shard"] for line in worker.logged(SHARD_REBUILT)}
-
-
 def open_on(stage: Stage, pair: Pair) -> WorkerProcess:
     """Open the shop by a worker that follows failovers; the replica has all of it."""
     stage.send(shop.balances(stage.clock.now_ms(), stage.accounts()))
     worker = stage.start(settings=pair.settings)
     worker.wait_until_ready()
-    sell(stage, 1, "in sync")
+    stage.sell(1, "in sync")
     stage.wait_until_settled()
     pair.wait_until_in_sync()
     return worker
@@ -91,18 +78,18 @@ def test_failover_to_a_replica_whose_link_was_dead_loses_nothing(stage: Stage, p
     """It was in sync as far as it knew, and misses everything since."""
     worker = open_on(stage, pair)
     pair.link.swallow()
-    sell(stage, 2, "never replicated")
+    stage.sell(2, "never replicated")
     stage.wait_until_settled()
-    sell(stage, 3, "meanwhile")
+    stage.sell(3, "meanwhile")
     stage.wait_until_something_is_published()
     pair.primary.kill()
     pair.promote()
     pair.clients.turn_to(pair.replica.port)
     stage.valkey = pair.replica
-    sell(stage, 4, "after")
+    stage.sell(4, "after")
     stage.wait_until_settled()
     stage.assert_every_law_holds()
-    assert set(range(len(stage.accounts()))) == rebuilt_shards(worker)
+    assert set(range(len(stage.accounts()))) == worker.rebuilt_shards()
     assert 0 == worker.drain()
 
 
@@ -110,24 +97,24 @@ def test_old_primary_that_one_worker_goes_on_using_does_no_harm(stage: Stage, pa
     """Only what a shard's one owner publishes, from the server it has verified, is true."""
     worker = open_on(stage, pair)
     pair.link.swallow()
-    sell(stage, 2, "never replicated")
+    stage.sell(2, "never replicated")
     stage.wait_until_settled()
     pair.promote()
     other = stage.start("two", settings={"RESERVATION_REDIS__URL": pair.replica.url})
     stage.wait_until_shared_by(2)
-    sell(stage, 3, "in two minds")
+    stage.sell(3, "in two minds")
     wait_until(
-        lambda: bool(rebuilt_shards(other)),
+        lambda: bool(other.rebuilt_shards()),
         timeout_ms=SYNC_TIMEOUT_MS,
         what="the other worker has rebuilt its shards",
     )
     worker.kill()
     pair.primary.kill()
     stage.valkey = pair.replica
-    sell(stage, 4, "after")
+    stage.sell(4, "after")
     stage.wait_until_settled()
     stage.assert_every_law_holds()
-    assert set(range(len(stage.accounts()))) == rebuilt_shards(other)
+    assert set(range(len(stage.accounts()))) == other.rebuilt_shards()
     assert 0 == other.drain()
 
 
@@ -135,7 +122,7 @@ def test_server_that_was_demoted_and_promoted_again_is_looked_at(stage: Stage, p
     """Same process, same address: only the history of its writes has another name."""
     worker = open_on(stage, pair)
     pair.link.swallow()
-    sell(stage, 2, "lost by the demotion")
+    stage.sell(2, "lost by the demotion")
     stage.wait_until_settled()
     pair.promote()
     with redis.Redis.from_url(pair.primary.url) as client:
@@ -146,8 +133,8 @@ def test_server_that_was_demoted_and_promoted_again_is_looked_at(stage: Stage, p
             what="the demoted server has taken over what the other one has",
         )
         client.replicaof("NO", "ONE")
-    sell(stage, 3, "after")
+    stage.sell(3, "after")
     stage.wait_until_settled()
     stage.assert_every_law_holds()
-    assert set(range(len(stage.accounts()))) == rebuilt_shards(worker)
+    assert set(range(len(stage.accounts()))) == worker.rebuilt_shards()
     assert 0 == worker.drain()

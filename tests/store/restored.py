@@ -5,7 +5,12 @@ from random import Random
 
 import redis
 
-from reservation_worker.contracts.records import OutputRecord, OutputTopic, PublishedRecord
+from reservation_worker.contracts.records import (
+    RESTORED_FROM,
+    OutputRecord,
+    OutputTopic,
+    PublishedRecord,
+)
 from reservation_worker.ports import Restoring, StepRefused, Store
 
 Contents = dict[str, object]
@@ -42,7 +47,7 @@ def restore(
     random: Random,
 ) -> None:
     """Write everything that was published, every version, in batches of random sizes."""
-    for topic in (OutputTopic.STOCK_CHANGED, OutputTopic.RESERVATION_CHANGED):
+    for topic in RESTORED_FROM:
         left = published(records, topic)
         while left:
             size = random.randint(1, 40)

@@ -4,11 +4,12 @@ from collections.abc import Callable, Mapping, Sequence
 
 from reservation_worker.adapters.in_memory.broker import InMemoryBroker
 from reservation_worker.contracts.records import (
+    RESTORED_FROM,
     DeadLetter,
     OutputRecord,
-    OutputTopic,
     PublishedRecord,
     Record,
+    step_of,
 )
 from reservation_worker.ports import (
     BrokerUnavailable,
@@ -192,15 +193,11 @@ class InMemoryReadBack:
     def __init__(self, outputs: Sequence[OutputRecord], shard: int) -> None:
         self._records = [
             PublishedRecord(topic, one.key, one.value, offset)
-            for topic in (OutputTopic.STOCK_CHANGED, OutputTopic.RESERVATION_CHANGED)
+            for topic in RESTORED_FROM
             for offset, one in enumerate(outputs)
             if one.partition == shard and one.topic is topic
         ]
-        self._steps = [
-            int(dict(one.headers)["ce_id"].split(b"-")[1])
-            for one in outputs
-            if one.partition == shard
-        ]
+        self._steps = [step_of(dict(one.headers)) for one in outputs if one.partition == shard]
 
     @property
     def finished(self) -> bool:

@@ -1,10 +1,9 @@
 """The output topics, as a shard's owner reads them back."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
 from confluent_kafka import (
-    OFFSET_BEGINNING,
     Consumer,
     KafkaException,
     TopicPartition,
@@ -15,17 +14,15 @@ from reservation_worker.adapters.kafka.client_logs import forward_client_logs
 from reservation_worker.adapters.kafka.configuration import (
     KafkaConfig,
     connection_options,
-    reader_options,
 )
-from reservation_worker.adapters.kafka.errors import error_of, is_end_of_partition
+from reservation_worker.adapters.kafka.errors import error_of
 from reservation_worker.adapters.kafka.read_back import (
-    RESTORED,
     KafkaReadBack,
     Pass,
     read_back_options,
 )
 from reservation_worker.adapters.kafka.watermarks import Edge, edge_offsets
-from reservation_worker.contracts.records import OutputTopic, PublishedRecord
+from reservation_worker.contracts.records import RESTORED_FROM, OutputTopic, PublishedRecord
 from reservation_worker.ports import BrokerUnavailable, Clock, Partition, ReadBack
 
 ROLE: Final = "outputs"
@@ -50,18 +47,19 @@ class KafkaOutputs:
         Raises:
             BrokerUnavailable: Kafka does not answer, or a transaction is still open.
         """
-        partitions = [TopicPartition(topic, shard) for topic in self._topics.values()]
+        passes = [one for one in self._passes(shard, self._topics) if one.end > one.begin]
+        if not passes:
+            return True
+        # Not the rebuilds' reader: one of them may be under way.
+        consumer = self._new_reader()
         try:
-            first = self._edges(partitions, Edge.EARLIEST)
-            last = self._edges(partitions, Edge.LATEST)
-            filled = [
-                TopicPartition(*partition, OFFSET_BEGINNING)
-                for partition in last
-                if last[partition] > first[partition]
-            ]
-            return not filled or self._read_nothing(filled, last)
-        except KafkaException as exception:
-            raise BrokerUnavailable(error_of(exception).str()) from exception
+            reading = self._reading(consumer, passes)
+            while not reading.finished:
+                if reading.read(1):
+                    return False
+            return True
+        finally:
+            consumer.close()
 
     def read_back(self, shard: int) -> ReadBack[PublishedRecord]:
         """Begin to read the newest state of a shard; the reading of another shard has ended.
@@ -69,22 +67,31 @@ class KafkaOutputs:
         Raises:
             BrokerUnavailable: Kafka does not answer.
         """
-        names = {topic: self._topics[topic] for topic in RESTORED}
+        passes = self._passes(shard, RESTORED_FROM)
+        if self._reader is None:
+            self._reader = self._new_reader()
+        return self._reading(self._reader, passes)
+
+    def _passes(self, shard: int, topics: Iterable[OutputTopic]) -> list[Pass]:
+        names = {topic: self._topics[topic] for topic in topics}
         partitions = [TopicPartition(name, shard) for name in names.values()]
         try:
             first = self._edges(partitions, Edge.EARLIEST)
-            # Asked once for both: what is restored of stocks and of reservations is of one moment.
+            # Asked once for all: what is restored of stocks and of reservations is of one moment.
             last = self._edges(partitions, Edge.LATEST)
         except KafkaException as exception:
             raise BrokerUnavailable(error_of(exception).str()) from exception
-        passes = [
+        return [
             Pass(topic, name, shard, first[name, shard], last[name, shard])
             for topic, name in names.items()
         ]
-        if self._reader is None:
-            options = read_back_options(self._config)
-            self._reader = Consumer({**options, **forward_client_logs(str(options["client.id"]))})
-        return KafkaReadBack(self._reader, passes, self._config.request_timeout_ms, self._clock)
+
+    def _new_reader(self) -> Consumer:
+        options = read_back_options(self._config)
+        return Consumer({**options, **forward_client_logs(str(options["client.id"]))})
+
+    def _reading(self, consumer: Consumer, passes: list[Pass]) -> KafkaReadBack:
+        return KafkaReadBack(consumer, passes, self._config.request_timeout_ms, self._clock)
 
     def _edges(self, partitions: Sequence[TopicPartition], edge: Edge) -> dict[Partition, int]:
         if self._admin is None:
@@ -92,29 +99,3 @@ class KafkaOutputs:
                 {**connection_options(self._config, ROLE), **forward_client_logs(ROLE)}
             )
         return edge_offsets(self._admin, partitions, edge, self._config.request_timeout_ms / 1000)
-
-    def _read_nothing(self, partitions: list[TopicPartition], ends: dict[Partition, int]) -> bool:
-        """Read from the beginning up to the ends: aborted and control records yield nothing."""
-        deadline_ms = self._clock.monotonic_ms() + self._config.request_timeout_ms
-        consumer = Consumer({**reader_options(self._config, ROLE), **forward_client_logs(ROLE)})
-        try:
-            consumer.assign(partitions)
-            unfinished = {(partition.topic, partition.partition) for partition in partitions}
-            while unfinished:
-                if self._clock.monotonic_ms() > deadline_ms:
-                    raise BrokerUnavailable("the output topics cannot be read to their end")
-                message = consumer.poll(0.1)
-                if message is None:
-                    continue
-                error = message.error()
-                if error is None:
-                    return False
-                topic, number, offset = message.topic(), message.partition(), message.offset()
-                if topic is None or number is None or offset is None:
-                    continue
-                # Before the end it stands only where a transaction is still open.
-                if is_end_of_partition(error) and offset >= ends[topic, number]:
-                    unfinished.discard((topic, number))
-            return True
-        finally:
-            consumer.close()

@@ -12,16 +12,13 @@ from reservation_worker.adapters.kafka.configuration import (
     reader_options,
 )
 from reservation_worker.adapters.kafka.errors import error_of, is_end_of_partition
-from reservation_worker.contracts.records import OutputTopic, PublishedRecord
+from reservation_worker.contracts.records import OutputTopic, PublishedRecord, step_of
 from reservation_worker.domain.values import value_class
 from reservation_worker.ports import BrokerUnavailable, Clock
 
 ROLE: Final = "restore"
-RESTORED: Final = (OutputTopic.STOCK_CHANGED, OutputTopic.RESERVATION_CHANGED)
-"""In this order: which index an acknowledged unit belongs to, its stock says."""
 POLL_SECONDS: Final = 0.05
 FETCH_WAIT_MS: Final = 10
-_EVENT_ID: Final = "ce_id"
 
 
 @value_class(frozen=True, slots=True)
@@ -94,7 +91,11 @@ class KafkaReadBack:
         taken = [(message, self._take(message, current)) for message in messages]
         records = [record for _, record in taken if record is not None]
         # Of a partition the steps only grow, and tombstones have none.
-        steps = (_step_of(message) for message, record in reversed(taken) if record is not None)
+        steps = (
+            step_of(dict(message.headers() or ()))
+            for message, record in reversed(taken)
+            if record is not None
+        )
         self._highest_step = max(self._highest_step, next((one for one in steps if one), 0))
         if self._offset >= current.end:
             self._passes.pop(0)
@@ -134,13 +135,5 @@ class KafkaReadBack:
             self._offset = current.end
             return None
         self._offset = offset + 1
-        key = message.key()
-        assert key is not None, "every record that is published has a key"
-        return PublishedRecord(current.topic, key, message.value(), offset)
-
-
-def _step_of(message: ReadMessage) -> int:
-    """Return the step of an event, from its id ``shard-step-index``; tombstones have none."""
-    event_id = dict(message.headers() or ()).get(_EVENT_ID)
-    text = event_id.decode() if isinstance(event_id, bytes) else event_id
-    return 0 if text is None else int(text.split("-")[1])
+        # Without a key only on the topic that is not restored from: the others are compacted.
+        return PublishedRecord(current.topic, message.key() or b"", message.value(), offset)

@@ -96,7 +96,7 @@ class Calls:
         what, key, attempts_max = call.what, call.key, self._attempts_max
         for attempt in range(1, attempts_max + 1):
             try:
-                return self.server_of(key).execute_command(*call.command)  # type: ignore[no-untyped-call]
+                return self._server_of(key).execute_command(*call.command)  # type: ignore[no-untyped-call]  # shipped so
             except NoScriptError:
                 self._load_script(what, key)
             except CLIENT_ERRORS as error:
@@ -107,7 +107,7 @@ class Calls:
                     raise translated(error, what) from None
         raise StoreUnavailable(f"Redis could not run {what}: it forgets scripts as they are loaded")
 
-    def server_of(self, key: str | None) -> Redis:
+    def _server_of(self, key: str | None) -> Redis:
         """Return the client of one node, which follows no redirection by itself.
 
         ASK must never be followed: of a slot that is moving, each side has half of the keys.
@@ -116,12 +116,12 @@ class Calls:
         if not isinstance(client, RedisCluster):
             return client
         slot_key = key or meta_key(0)
-        node = client.get_node_from_key(slot_key)  # type: ignore[no-untyped-call]
+        node = client.get_node_from_key(slot_key)  # type: ignore[no-untyped-call]  # shipped so
         return client.get_redis_connection(node)
 
     def _load_script(self, name: str, key: str | None) -> None:
         try:
-            self.server_of(key).script_load(self._scripts[name].text)
+            self._server_of(key).script_load(self._scripts[name].text)
         except CLIENT_ERRORS as error:
             raise translated(error, "SCRIPT LOAD") from None
 

@@ -14,6 +14,7 @@ A file begins with its name, then the fields of its contract, then comments for 
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from hashlib import sha1
 from importlib.resources import files
 
@@ -100,8 +101,9 @@ class LuaFile:
     body: str
 
 
+@cache
 def load_scripts() -> Mapping[str, Script]:
-    """Return all scripts by name.
+    """Return all scripts by name; joined and checked once, for every store of the process.
 
     Raises:
         ScriptBroken: a file and its contract do not agree.
