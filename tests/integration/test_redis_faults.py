@@ -107,12 +107,16 @@ def _empty_disk(stage: Stage, _older: Path) -> None:
     _exchange_file(stage, None)
 
 
-def _cut_off_the_last_writes(stage: Stage, _older: Path) -> None:
-    """What was answered, and not on the disk yet, when the machine lost its power."""
+def _cut_off_the_last_writes(stage: Stage, older: Path) -> None:
+    """What was answered, and not on the disk yet, when the machine lost its power.
+
+    Everything since the older moment, but for the beginning of one write.
+    """
     stage.valkey.kill()
     (written,) = (stage.valkey.directory / "appendonlydir").glob("*.incr.aof")
+    (before,) = older.glob("*.incr.aof")
     with written.open("r+b") as file:
-        file.truncate(written.stat().st_size * 3 // 4)
+        file.truncate(before.stat().st_size + 100)
     stage.valkey.start()
 
 
