@@ -19,6 +19,7 @@ from reservation_worker.contracts.inputs import FactKind
 from reservation_worker.contracts.records import OutputTopic, Record
 from reservation_worker.domain.keys import shard_of
 from reservation_worker.embedded.valkey import EmbeddedValkey
+from reservation_worker.ports import Partition
 from reservation_worker.worker import Role
 from tests.integration import shop
 from tests.integration.processes import Fate, WorkerProcess
@@ -29,9 +30,9 @@ from tests.integration.topics import (
     Cluster,
     Message,
     Place,
-    Reader,
     Topics,
 )
+from tests.reader import Reader
 from tests.waiting import wait_until
 
 SETTLE_TIMEOUT_MS = 60_000
@@ -196,6 +197,10 @@ class Stage:
             what=f"{workers} workers share the work\n{self.last_words()}",
         )
 
+    def committed_offsets(self) -> dict[Partition, int]:
+        """Return what the appliers' group has committed."""
+        return self.cluster.committed_offsets(self.group_id, self.topics.inputs)
+
     def unpublished_shards(self) -> list[int]:
         """Return the shards with something left to publish."""
         with self.redis() as client:
@@ -299,7 +304,7 @@ class Stage:
 
     def _what_is_left(self) -> str:
         ends = self.cluster.end_offsets(self.topics.inputs)
-        committed = self.cluster.committed_offsets(self.group_id)
+        committed = self.committed_offsets()
         lag = {
             partition: (committed.get(partition), end)
             for partition, end in ends.items()

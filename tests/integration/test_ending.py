@@ -18,7 +18,7 @@ def test_drained_worker_leaves_nothing_behind(stage: Stage) -> None:
     assert 1 == len(worker.logged(WORKER_STOPPED))
     assert 0 == stage.cluster.members(stage.group_id)
     assert 0 == stage.cluster.members(stage.shards_group_id)
-    committed = stage.cluster.committed_offsets(stage.group_id)
+    committed = stage.committed_offsets()
     assert 0 < sum(committed.values())
     assert [] == stage.unpublished_shards()
     stage.start("next")

@@ -10,7 +10,8 @@ from confluent_kafka import Producer
 from tests.integration import shop
 from tests.integration.processes import WorkerProcess
 from tests.integration.stage import GRACE_SECONDS, Stage
-from tests.integration.topics import QUIET, TIMEOUT_SECONDS, Message
+from tests.integration.topics import Message
+from tests.reader import QUIET, TIMEOUT_SECONDS
 from tests.waiting import wait_until
 
 ACCOUNT = "shop"

@@ -81,7 +81,7 @@ def test_poison_that_comes_while_redis_is_down_is_not_lost(stage: Stage) -> None
     stage.valkey.kill()
     poison = [shop.bare("order-completed", account=name, order_id="poison") for name in accounts]
     good = shop.traffic(1, now_ms, accounts, ORDERS_EACH, "good")
-    committed_before = stage.cluster.committed_offsets(stage.group_id)
+    committed_before = stage.committed_offsets()
     stage.send([*good, *poison])
     wait_for_problem(worker, "Redis does not answer")
     worker.kill()
@@ -91,7 +91,7 @@ def test_poison_that_comes_while_redis_is_down_is_not_lost(stage: Stage) -> None
     stage.assert_every_law_holds()
     letters = [record for record in stage.outputs() if "dead-letter" in record.topic]
     assert len(poison) == sum(record.value == poison[0].value for record in letters) * len(accounts)
-    assert committed_before != stage.cluster.committed_offsets(stage.group_id)
+    assert committed_before != stage.committed_offsets()
     assert 0 == successor.drain()
 
 

@@ -4,14 +4,15 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, Producer, TopicPartition
+from confluent_kafka import Producer
 
 from reservation_worker.adapters.kafka.configuration import KafkaConfig
 from reservation_worker.adapters.kafka.topics import TopicAdmin, TopicLayout
 from reservation_worker.contracts.records import OutputTopic
+from tests.reader import Reader
 
 SHARDS_TOTAL = 2
-READ_TIMEOUT_SECONDS = 20
+WRITE_TIMEOUT_SECONDS = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +83,7 @@ class ShopTopics:
 
     def flush(self) -> None:
         """Have everything written before going on."""
-        assert self._producer.flush(READ_TIMEOUT_SECONDS) == 0
+        assert self._producer.flush(WRITE_TIMEOUT_SECONDS) == 0
 
     def count(self, sku: str, on_hand: int, account: str = "acme") -> None:
         """State that a stock was counted."""
@@ -121,33 +122,11 @@ class ShopTopics:
 
     def read(self, stem: str) -> list[Event]:
         """Read a topic from its beginning to its end, as a read-committed reader does."""
-        consumer = Consumer(
-            {
-                "bootstrap.servers": self.config.bootstrap_servers,
-                "group.id": f"{self._prefix}-reader",
-                "enable.auto.commit": False,
-                "isolation.level": "read_committed",
-                "enable.partition.eof": True,
-            }
-        )
-        name = self.name(stem)
+        reader = Reader(self.config.bootstrap_servers, [self.name(stem)])
         try:
-            numbers = consumer.list_topics(name, READ_TIMEOUT_SECONDS).topics[name].partitions
-            consumer.assign([TopicPartition(name, number, OFFSET_BEGINNING) for number in numbers])
-            unfinished = set(numbers)
-            events: list[Event] = []
-            while unfinished:
-                message = consumer.poll(READ_TIMEOUT_SECONDS)
-                assert message is not None, f"{name} cannot be read"
-                partition, offset = message.partition(), message.offset()
-                assert partition is not None
-                assert offset is not None
-                error = message.error()
-                if error is None:
-                    events.append(Event(name, partition, offset, message.key(), message.value()))
-                else:
-                    assert error.code() == KafkaError._PARTITION_EOF, error  # noqa: SLF001
-                    unfinished.discard(partition)
-            return events
+            return [
+                Event(one.topic, one.partition, one.offset, one.key, one.value)
+                for one in reader.read_to_the_end()
+            ]
         finally:
-            consumer.close()
+            reader.close()
