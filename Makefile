@@ -14,7 +14,7 @@ COMPILE = $(VENV)/bin/uv pip compile --quiet --universal --python-version 3.11 \
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .SUFFIXES:
-.PHONY: help setup demo test check lint format types layers tidy schemas docs bench lock clean
+.PHONY: help setup demo test losses check lint format types layers tidy schemas docs bench lock clean
 
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -26,6 +26,9 @@ demo: $(READY) ## a shop's day on real Kafka and Valkey, with crashes and a verd
 
 test: $(READY) ## run all tests, two files at a time; ARGS="tests/domain -x" for some
 	@$(VENV)/bin/python -m pytest --numprocesses $(JOBS) --dist loadfile $(ARGS)
+
+losses: $(READY) ## lose Redis in every way, on real servers, and print what each cost
+	@$(VENV)/bin/python -m pytest -m loss tests/integration $(ARGS)
 
 check: lint types layers test ## everything that must hold before a change is merged
 

@@ -18,7 +18,7 @@ from tests.servers import (
     valkey_in_docker,
 )
 
-pytest_plugins = ["reservation_worker.embedded.pytest_plugin"]
+pytest_plugins = ["reservation_worker.embedded.pytest_plugin", "tests.losses"]
 
 NAME_NUMBERS = itertools.count(1)
 

@@ -9,7 +9,9 @@ import pytest
 
 from reservation_worker.domain.keys import shard_of
 from tests.integration.golden import GoldenShop
+from tests.integration.losing import Loss
 from tests.integration.stage import REFUNDING_ACCOUNT, Stage, open_stage
+from tests.losses import property_of
 
 NewStage = Callable[..., Stage]
 
@@ -19,6 +21,12 @@ def stage(kafka: str, tmp_path: Path) -> Iterator[Stage]:
     """Topics, a group and a Valkey of this test's own; no worker runs yet."""
     with open_stage(kafka, tmp_path, "stage") as opened:
         yield opened
+
+
+@pytest.fixture
+def loss(stage: Stage, request: pytest.FixtureRequest) -> Loss:
+    """Watch the stage lose what its Redis has: a row of the table."""
+    return Loss(stage, lambda row: request.node.user_properties.append(property_of(row)))
 
 
 @pytest.fixture

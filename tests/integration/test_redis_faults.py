@@ -13,6 +13,7 @@ from reservation_worker.telemetry.log_events import (
 )
 from reservation_worker.worker import Role
 from tests.integration import shop
+from tests.integration.losing import Loss
 from tests.integration.processes import WorkerProcess
 from tests.integration.stage import Stage, deadlines_of
 from tests.waiting import wait_until
@@ -30,24 +31,29 @@ def wait_for_problem(worker: WorkerProcess, words: str) -> None:
     )
 
 
-def test_killed_and_restarted_redis_delays_and_loses_nothing(stage: Stage) -> None:
+@pytest.mark.loss
+def test_killed_and_restarted_redis_delays_and_loses_nothing(stage: Stage, loss: Loss) -> None:
     """Each answered write is on its disk: only what nobody was told of may be gone."""
     accounts, now_ms = stage.accounts(), stage.clock.now_ms()
     worker = stage.open_shop()
     for number in range(3):
         stage.send(shop.traffic(number, now_ms, accounts, ORDERS_EACH, f"load-{number}"))
         stage.wait_until_something_is_published()
+        loss.begins("killed, each answered write on the disk")
         stage.valkey.kill()
         if number == 1:
             wait_for_problem(worker, "Redis does not answer")
         stage.valkey.start()
-    stage.wait_until_settled()
-    stage.assert_every_law_holds()
+    stage.send(shop.traffic(3, now_ms, accounts, ORDERS_EACH, "after"))
+    loss.is_survived("after")
     assert worker.logged(SERVER_CHANGED)
     assert 0 == worker.drain()
 
 
-def test_unpublished_steps_that_redis_lost_are_made_again(stage: Stage, tmp_path: Path) -> None:
+@pytest.mark.loss
+def test_unpublished_steps_that_redis_lost_are_made_again(
+    stage: Stage, tmp_path: Path, loss: Loss
+) -> None:
     """What is not published is not committed either: so it is still there to be read again."""
     assert 0 == stage.open_shop().drain()
     accounts, now_ms = stage.accounts(), stage.clock.now_ms()
@@ -67,10 +73,11 @@ def test_unpublished_steps_that_redis_lost_are_made_again(stage: Stage, tmp_path
         what="every shard has something to publish",
     )
     stage.send(shop.traffic(2, now_ms, accounts, ORDERS_EACH, "lost as well"))
+    loss.begins("all that was not published, nothing else")
     _restore_older_file(stage, tmp_path / "older")
     publishing = stage.start("publish", role=Role.PUBLISH)
-    stage.wait_until_settled()
-    stage.assert_every_law_holds()
+    stage.send(shop.traffic(3, now_ms, accounts, ORDERS_EACH, "after"))
+    loss.is_survived("after")
     assert [0, 0] == [applying.drain(), publishing.drain()]
 
 
@@ -126,18 +133,19 @@ def _tear_every_shard(stage: Stage, _older: Path) -> None:
             client.hset(key, "writing", "1")
 
 
-LOSSES = (
-    _flush,
-    _restore_older_file,
-    _cut_off_the_last_writes,
-    _empty_disk,
-    _tear_every_shard,
-)
+LOSSES: dict[str, Callable[[Stage, Path], None]] = {
+    "FLUSHALL": _flush,
+    "an older append-only file put back": _restore_older_file,
+    "killed before the last second was on the disk": _cut_off_the_last_writes,
+    "an empty disk": _empty_disk,
+    "a step torn in every shard": _tear_every_shard,
+}
 
 
-@pytest.mark.parametrize("lose", LOSSES)
+@pytest.mark.loss
+@pytest.mark.parametrize("way", LOSSES)
 def test_what_redis_loses_of_what_was_published_is_rebuilt(
-    stage: Stage, tmp_path: Path, lose: Callable[[Stage, Path], None]
+    stage: Stage, tmp_path: Path, loss: Loss, way: str
 ) -> None:
     """Its stocks are older than the orders sold from them: deciding on them sells units twice.
 
@@ -152,54 +160,75 @@ def test_what_redis_loses_of_what_was_published_is_rebuilt(
     stage.wait_until_settled()
     stage.send(shop.traffic(2, now_ms, accounts, ORDERS_EACH, "meanwhile"))
     stage.wait_until_something_is_published()
-    lose(stage, tmp_path / "older")
+    loss.begins(way)
+    LOSSES[way](stage, tmp_path / "older")
     stage.send(shop.traffic(3, now_ms, accounts, ORDERS_EACH, "after"))
-    stage.wait_until_settled()
-    stage.assert_every_law_holds()
+    loss.is_survived("after")
     assert set(range(len(accounts))) == worker.rebuilt_shards()
     assert not worker.logged(SHARD_HELD)
     assert 0 == worker.drain()
 
 
-def test_one_shard_that_is_lost_is_rebuilt_alone(stage: Stage) -> None:
+@pytest.mark.loss
+def test_one_shard_that_is_lost_is_rebuilt_alone(stage: Stage, loss: Loss) -> None:
     """One damaged shop must not close all shops."""
     accounts, now_ms = stage.accounts(), stage.clock.now_ms()
     worker = stage.open_shop()
+    loss.begins("the keys of one shard deleted")
     with stage.redis() as client:
         client.delete(*client.keys("{s0}:*"))
     stage.send(shop.traffic(1, now_ms, accounts, ORDERS_EACH, "after"))
-    stage.wait_until_settled()
-    stage.assert_every_law_holds()
+    loss.is_survived("after")
     assert {0} == worker.rebuilt_shards()
     assert 0 == worker.drain()
 
 
-def test_a_command_that_is_revoked_in_the_middle_of_a_step(stage: Stage) -> None:
+@pytest.mark.loss
+def test_a_command_that_is_revoked_in_the_middle_of_a_step(stage: Stage, loss: Loss) -> None:
     """Some of its writes are in effect; what they were part of nobody knows any more."""
     accounts, now_ms = stage.accounts(), stage.clock.now_ms()
     worker = stage.open_shop()
     with stage.redis() as client:
         # The outbox entry is written last.
+        loss.begins("a command revoked in the middle of a step")
         client.execute_command("ACL", "SETUSER", "default", "-set")
         stage.send(shop.traffic(1, now_ms, accounts, ORDERS_EACH, "revoked"))
         assert 1 == worker.exit_code()
         client.execute_command("ACL", "SETUSER", "default", "+set")
     successor = stage.start()
-    stage.wait_until_settled()
-    stage.assert_every_law_holds()
+    loss.is_survived("revoked")
     assert successor.rebuilt_shards()
     assert 0 == successor.drain()
 
 
-def test_positions_that_are_gone_are_found_again(stage: Stage) -> None:
+@pytest.mark.loss
+def test_memory_that_is_full_delays_and_loses_nothing(stage: Stage, loss: Loss) -> None:
+    """Redis refuses to write; whoever makes room is all that it takes to go on."""
+    accounts, now_ms = stage.accounts(), stage.clock.now_ms()
+    worker = stage.open_shop()
+    stage.send(shop.traffic(1, now_ms, accounts, ORDERS_EACH, "before"))
+    stage.wait_until_something_is_published()
+    loss.begins("maxmemory reached")
+    with stage.redis() as client:
+        client.config_set("maxmemory", "1mb")
+        stage.send(shop.traffic(2, now_ms, accounts, ORDERS_EACH, "after"))
+        wait_for_problem(worker, "Redis does not answer")
+        client.config_set("maxmemory", "0")
+    loss.is_survived("after")
+    assert not worker.logged(SHARD_HELD)
+    assert 0 == worker.drain()
+
+
+@pytest.mark.loss
+def test_positions_that_are_gone_are_found_again(stage: Stage, loss: Loss) -> None:
     """Somebody deleted the offsets of the group that owns shards: no event id may come twice."""
     accounts, now_ms = stage.accounts(), stage.clock.now_ms()
     assert 0 == stage.open_shop().drain()
+    loss.begins("the positions of all shards deleted in Kafka")
     stage.cluster.delete_offsets(f"{stage.group_id}-shards")
     worker = stage.start()
     stage.send(shop.traffic(1, now_ms, accounts, ORDERS_EACH, "after"))
-    stage.wait_until_settled()
-    stage.assert_every_law_holds()
+    loss.is_survived("after")
     assert set(range(len(accounts))) == worker.rebuilt_shards()
     assert 0 == worker.drain()
     successor = stage.start()

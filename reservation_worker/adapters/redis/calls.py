@@ -100,10 +100,11 @@ class Calls:
             except NoScriptError:
                 self._load_script(what, key)
             except CLIENT_ERRORS as error:
-                is_moved = isinstance(error, MovedError)
-                if is_moved:
-                    self._learn_slots()
-                if attempt == attempts_max or not (is_moved or is_broken_connection(error)):
+                # A node that does not answer may have been replaced, and cannot say so itself.
+                may_be_elsewhere = isinstance(error, MovedError) or is_broken_connection(error)
+                if may_be_elsewhere and isinstance(self._client, RedisCluster):
+                    self._learn_slots(self._client)
+                if attempt == attempts_max or not may_be_elsewhere:
                     raise translated(error, what) from None
         raise StoreUnavailable(f"Redis could not run {what}: it forgets scripts as they are loaded")
 
@@ -125,9 +126,9 @@ class Calls:
         except CLIENT_ERRORS as error:
             raise translated(error, "SCRIPT LOAD") from None
 
-    def _learn_slots(self) -> None:
-        assert isinstance(self._client, RedisCluster), "only a cluster moves slots"
+    @staticmethod
+    def _learn_slots(client: RedisCluster) -> None:
         try:
-            self._client.nodes_manager.initialize()
+            client.nodes_manager.initialize()
         except CLIENT_ERRORS as error:
             raise translated(error, "CLUSTER SLOTS") from None
