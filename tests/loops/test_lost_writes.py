@@ -4,6 +4,7 @@ from dataclasses import replace
 
 from structlog.testing import capture_logs
 
+from reservation_worker.ports import Waypoint
 from reservation_worker.recovery.rebuild import STEPS_SKIPPED_WITHOUT_POSITION
 from tests.loops.assembly import Loops
 from tests.loops.small_shop import SmallShop
@@ -155,6 +156,32 @@ def test_a_rebuild_that_found_the_position_again_is_the_last_one() -> None:
     shop.finish(third)
     assert {"acme/A": "Authorized"} == shop.statuses()
     assert rebuilds(third) == 0
+
+
+def test_what_a_former_owner_gets_through_before_the_mint_is_restored() -> None:
+    """Only after it is nothing more to come: ends that were asked for earlier are too early."""
+    shop = SmallShop()
+    worker = shop.start()
+    shop.count("boots", 3)
+    shop.finish(worker)
+    published = len(shop.broker.outputs)
+    shop.order("A", "boots")
+    shop.finish(worker)
+    late = shop.broker.outputs[published:]
+    del shop.broker.outputs[published:]
+    shop.bury()
+
+    def commit_late(waypoint: Waypoint) -> None:
+        if waypoint is Waypoint.TAKEOVER_POSITION_READ:
+            shop.broker.outputs += late
+            late.clear()
+
+    shop.lose_everything()
+    successor = shop.start(commit_late)
+    shop.order("B", "boots")
+    shop.finish(successor)
+    assert {"acme/A": "Authorized", "acme/B": "Denied"} == shop.statuses()
+    shop.check_order_of_publication()
 
 
 def test_a_torn_step_is_found_and_the_shard_rebuilt() -> None:
