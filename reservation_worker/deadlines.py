@@ -8,12 +8,13 @@ from typing import assert_never
 import structlog
 
 from reservation_worker.contracts.records import OutputRecord, rejection_of
-from reservation_worker.domain.facts import DeadlineReached, TimedFact
+from reservation_worker.domain.facts import DeadlineReached, RetentionReached, TimedFact
 from reservation_worker.domain.outcome import OutcomeKind
 from reservation_worker.ports import (
     Clock,
     DueWork,
     PaymentOffsets,
+    RetentionAt,
     ShardEpoch,
     StepCall,
     StepRefusal,
@@ -27,6 +28,7 @@ from reservation_worker.telemetry.log_events import (
     DEADLINES_APPLIED,
     FRONTIER_RECOVERED,
     FRONTIER_STALLED,
+    RESERVATIONS_REMOVED,
 )
 from reservation_worker.telemetry.metrics import Metrics
 
@@ -42,13 +44,20 @@ class DeadlinesConfig:
     """A payment made at the deadline has so long to reach its topic."""
     sample_interval_ms: int = 1_000
     """Time between two looks at the clock and at the payment topic."""
-    scan_interval_ms: int = 200
-    """Time between two looks at the due index of the owned shards.
-
-    Also the longest time until an owner sees that the Redis server is another one.
-    """
     facts_per_step_max: int = 300
     """Also what is stated for one shard at a time, so that live traffic goes on."""
+
+
+@dataclass(frozen=True, slots=True)
+class RetentionConfig:
+    """How long a reservation is kept after a step has changed it last."""
+
+    over_ms: int = 30 * 86_400_000
+    """Of those that are over."""
+    awaiting_ms: int = 30 * 86_400_000
+    """Of those whose order has not come."""
+    facts_per_step_max: int = 300
+    """So many leave a shard at a time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +148,8 @@ class ScheduleParts:
     clock: Clock
     metrics: Metrics
     waypoint: Callable[[Waypoint], None] = lambda _waypoint: None
+    retention: RetentionConfig | None = None
+    """None: nothing is ever removed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,20 +184,57 @@ class Schedule:
         if frontier_ms is not None:
             expired_up_to_ms = max(frontier_ms - self._config.grace_ms, NOTHING_EXPIRES_MS)
         facts_max = self._config.facts_per_step_max
+        looks = self._parts.store.due(shards, expired_up_to_ms, facts_max)
+        return self._state(
+            shards,
+            [one if isinstance(one, StepRefused) else _shared_out(one, facts_max) for one in looks],
+            (Waypoint.SCHEDULE_DUE_READ, Waypoint.SCHEDULE_STEPPED),
+        )
+
+    def remove(self, shards: Sequence[ShardEpoch]) -> Mapping[int, Scheduled]:
+        """Remove what has been kept long enough in each shard, up to one step's worth.
+
+        By the smaller of two clocks: one that is set forward makes nothing leave early.
+
+        Raises:
+            StoreUnavailable: what was removed stays so; the rest is still there.
+        """
+        retention = self._parts.retention
+        if retention is None or not shards:
+            return {}
+        store = self._parts.store
+        now_ms = min(self._parts.clock.now_ms(), store.now_ms())
+        at = RetentionAt(now_ms, retention.over_ms, retention.awaiting_ms)
+        return self._state(
+            shards,
+            store.removable(shards, at, retention.facts_per_step_max),
+            (Waypoint.RETENTION_READ, Waypoint.RETENTION_STEPPED),
+        )
+
+    def _state(
+        self,
+        shards: Sequence[ShardEpoch],
+        looks: Sequence[tuple[TimedFact, ...] | StepRefused],
+        around: tuple[Waypoint, Waypoint],
+    ) -> Mapping[int, Scheduled]:
+        """Run one step of each shard that has something to do; `around` is passed by each time."""
+        before, after = around
         scheduled: dict[int, Scheduled] = {}
         calls: list[tuple[StepCall, tuple[TimedFact, ...]]] = []
-        looks = self._parts.store.due(shards, expired_up_to_ms, facts_max)
-        for one, due in zip(shards, looks, strict=True):
-            refusal = due.reason if isinstance(due, StepRefused) else None
-            facts = () if isinstance(due, StepRefused) else _shared_out(due, facts_max)
-            if facts:
+        for one, facts in zip(shards, looks, strict=True):
+            if isinstance(facts, StepRefused):
+                refusal = facts.reason
+                scheduled[one.shard] = Scheduled(stepped=False, more=False, refusal=refusal)
+            elif facts:
                 calls.append((StepCall(one.shard, one.epoch, facts), facts))
             else:
-                scheduled[one.shard] = Scheduled(stepped=False, more=False, refusal=refusal)
+                scheduled[one.shard] = Scheduled(stepped=False, more=False, refusal=None)
         if calls:
-            self._parts.waypoint(Waypoint.SCHEDULE_DUE_READ)
+            self._parts.waypoint(before)
             steps = self._parts.store.begin_steps([call for call, _facts in calls])
             for (call, facts), reply in zip(calls, steps.replies(), strict=True):
+                if isinstance(reply, StepReply):
+                    self._parts.waypoint(after)
                 scheduled[call.shard] = self._stated(call.shard, facts, reply)
         return scheduled
 
@@ -197,7 +245,6 @@ class Schedule:
             case StepRefused():
                 return Scheduled(stepped=False, more=False, refusal=reply.reason)
             case StepReply():
-                self._parts.waypoint(Waypoint.SCHEDULE_STEPPED)
                 self._count(shard, facts, reply)
                 more = any(outcome is not OutcomeKind.REPEAT for outcome in reply.outcomes)
                 return Scheduled(stepped=True, more=more, refusal=None)
@@ -207,7 +254,7 @@ class Schedule:
     def _count(self, shard: int, facts: tuple[TimedFact, ...], reply: StepReply) -> None:
         counts: Counter[tuple[FactLabel, OutcomeLabel]] = Counter()
         now_ms = self._parts.clock.now_ms()
-        expired_total = 0
+        expired_total = removed_total = 0
         for fact, outcome in zip(facts, reply.outcomes, strict=False):
             label = (
                 OutcomeLabel.DEAD_LETTERED if rejection_of(outcome) else OutcomeLabel(outcome.value)
@@ -217,10 +264,14 @@ class Schedule:
                 expired_total += 1
                 lateness_ms = now_ms - self._config.grace_ms - fact.expires_at_ms
                 self._parts.metrics.expiry_lateness.observe(lateness_ms / 1000)
+            elif isinstance(fact, RetentionReached) and outcome is OutcomeKind.CHANGED:
+                removed_total += 1
         for (kind, label), facts_total in counts.items():
             self._parts.metrics.facts.labels(fact=kind, outcome=label).inc(facts_total)
         if expired_total:
             self._logger.info(DEADLINES_APPLIED, shard=shard, deadlines=expired_total)
+        if removed_total:
+            self._logger.info(RESERVATIONS_REMOVED, shard=shard, reservations=removed_total)
 
 
 def _reached(ends: Mapping[int, int], committed: Mapping[int, int]) -> bool:

@@ -3,8 +3,8 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
-from reservation_worker.contracts.records import OutputRecord, OutputTopic
-from reservation_worker.domain.outcome import Remark
+from reservation_worker.contracts.records import EVENT_TOPICS, OutputRecord
+from reservation_worker.domain.outcome import Remark, RemovalRemark
 from reservation_worker.ports import (
     BrokerUnavailable,
     CommitFateUnknown,
@@ -60,7 +60,7 @@ class _Load:
     """What one transaction will carry."""
 
     records: list[OutputRecord] = field(default_factory=list)
-    remarks: list[Remark] = field(default_factory=list)
+    remarks: list[Remark | RemovalRemark] = field(default_factory=list)
     positions: dict[int, Position] = field(default_factory=dict)
     bytes_total: int = 0
 
@@ -166,7 +166,7 @@ class Publisher:
                 return
             load.records += entry.records
             load.remarks += entry.remarks
-            load.bytes_total += sum([len(record.value) for record in entry.records])
+            load.bytes_total += sum([len(record.value or b"") for record in entry.records])
             load.positions[shard] = replace(position, served=position.minted, step=entry.step)
 
     def _commit(self, load: _Load, membership: Membership) -> None:
@@ -183,7 +183,7 @@ class Publisher:
         results.labels(result=TransactionResult.COMMITTED).inc()
         self._parts.waypoint(Waypoint.PUBLISH_AFTER_COMMIT)
         topics = [record.topic for record in load.records]
-        for topic in OutputTopic:
+        for topic in EVENT_TOPICS:
             self._parts.metrics.events_published.labels(topic=topic).inc(topics.count(topic))
         for remark in load.remarks:
             self._parts.metrics.count_published(remark)

@@ -13,6 +13,7 @@ from reservation_worker.domain.facts import (
     OrderInvoiced,
     PaymentApproved,
     ReservationSettlementDue,
+    RetentionReached,
     StockSettlementDue,
 )
 
@@ -74,6 +75,7 @@ def lines_of(fact: Fact) -> int:
             PaymentApproved()
             | BalanceCounted()
             | DeadlineReached()
+            | RetentionReached()
             | StockSettlementDue()
             | ReservationSettlementDue()
         ):

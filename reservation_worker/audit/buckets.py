@@ -3,7 +3,7 @@
 from collections import Counter
 from dataclasses import dataclass
 
-from reservation_worker.audit.topics import Published, Step
+from reservation_worker.audit.topics import Published, Removal, Step
 from reservation_worker.audit.verdict import Findings, Law
 from reservation_worker.contracts.outputs import ReservationChangedBody, StockChangedBody
 from reservation_worker.domain.keys import ReservationId, StockId
@@ -38,6 +38,12 @@ class _Holders:
         self._of_reservation[reservation_id] = units
         return {stock_id for stock_id, _ in units}
 
+    def forget(self, reservation_id: ReservationId) -> set[StockId]:
+        """Take a reservation out; return the stocks that it named."""
+        units = self._of_reservation.pop(reservation_id, Counter())
+        self._total.subtract(units)
+        return {stock_id for stock_id, _ in units}
+
     def units(self, stock_id: StockId) -> _Units:
         """Return what all reservations together hold of a stock."""
         return _Units(
@@ -59,6 +65,9 @@ def judge_buckets(steps: list[Step], findings: Findings) -> None:
                 _judge_lines(published, body, findings)
                 reservation_id = ReservationId(body.account, body.order_id)
                 touched.update(dict.fromkeys(holders.put(reservation_id, body)))
+            elif isinstance(body, Removal):
+                reservation_id = ReservationId(body.account, body.order_id)
+                touched.update(dict.fromkeys(holders.forget(reservation_id)))
             elif isinstance(body, StockChangedBody):
                 stock_id = StockId(body.account, body.warehouse_id, body.sku)
                 _judge_stock(published, body, findings)

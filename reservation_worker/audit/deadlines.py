@@ -4,10 +4,10 @@ from collections import defaultdict
 from collections.abc import Mapping
 
 from reservation_worker.audit.replay import Replayed
-from reservation_worker.audit.topics import AuditConfig, Coordinates, Input, Published, Step
+from reservation_worker.audit.topics import AuditConfig, Input, Published, Step
 from reservation_worker.audit.verdict import Findings, Law
 from reservation_worker.contracts.outputs import ReservationChangedBody
-from reservation_worker.domain.facts import PaymentApproved, reservation_id_of
+from reservation_worker.domain.facts import Coordinates, PaymentApproved, reservation_id_of
 from reservation_worker.domain.keys import ReservationId
 from reservation_worker.domain.outcome import Reason
 from reservation_worker.domain.reservation import Reservation, Status
@@ -28,7 +28,12 @@ def judge_deadlines(
     A payment is in time if its record's own timestamp is not after ``expires_at``: the grace
     period leaves room for the way to the broker.
     """
-    payments = _payment_times(inputs)
+    payments = {
+        reservation_id: times
+        for reservation_id, times in _payment_times(inputs).items()
+        # Which life of an order that was removed they belong to, the topics do not say.
+        if reservation_id not in replayed.removed
+    }
     deadlines: dict[ReservationId, int] = {}
     expired: set[ReservationId] = set()
     for step in steps:

@@ -6,6 +6,7 @@ from reservation_worker.audit.arrival import judge_arrival
 from reservation_worker.audit.buckets import judge_buckets
 from reservation_worker.audit.deadlines import judge_deadlines
 from reservation_worker.audit.outcomes import judge_outcomes
+from reservation_worker.audit.removals import is_orphan, judge_removals
 from reservation_worker.audit.replay import replay
 from reservation_worker.audit.topics import AuditConfig, read_inputs, read_steps
 from reservation_worker.audit.verdict import Findings, Verdict
@@ -26,12 +27,16 @@ def judge(
     stated = read_inputs(inputs, decoder)
     published = list(outputs)
     letters = [one for one in published if one.topic == config.dead_letter_topic]
+    orphans = [one for one in letters if is_orphan(one)]
     events = [one for one in published if one.topic != config.dead_letter_topic]
     steps = read_steps(events, config, findings)
     judge_versions(steps, findings)
     judge_buckets(steps, findings)
     replayed = replay(steps, stated, config, findings)
-    judge_outcomes(stated, letters, replayed, config, findings)
+    judge_outcomes(
+        stated, [one for one in letters if not is_orphan(one)], replayed, config, findings
+    )
+    judge_removals(steps, stated, orphans, config, findings)
     judge_deadlines(steps, stated, replayed, config, findings)
     judge_arrival(steps, stated, replayed, findings)
     return findings.verdict()

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from hashlib import sha256
 
 from reservation_worker.audit.replay import Replayed
-from reservation_worker.audit.topics import AuditConfig, Coordinates, Input, name_of
+from reservation_worker.audit.topics import AuditConfig, Input, name_of
 from reservation_worker.audit.verdict import Findings, Law
 from reservation_worker.contracts.dead_letters import (
     CODE_HEADER,
@@ -18,15 +18,24 @@ from reservation_worker.contracts.records import (
     RejectionCode,
     rejection_of,
 )
-from reservation_worker.domain.facts import BalanceCounted, InputFact
-from reservation_worker.domain.ledger import decide
+from reservation_worker.domain.facts import (
+    BalanceCounted,
+    Coordinates,
+    InputFact,
+    reservation_id_of,
+)
+from reservation_worker.domain.keys import ReservationId
+from reservation_worker.domain.ledger import Outcome, decide
 from reservation_worker.domain.outcome import OutcomeKind
+from reservation_worker.domain.reservation import Reservation
 
 _OUTCOME_NAMES = {
     OutcomeKind.CHANGED: "in effect",
     OutcomeKind.REFUSED: "refused",
     OutcomeKind.CONFLICT: "conflicts",
 }
+
+_NOTHING_CHANGED = frozenset({OutcomeKind.REPEAT, OutcomeKind.OUT_OF_BOUNDS})
 
 
 def judge_outcomes(
@@ -86,12 +95,7 @@ def _judge_silent(
             "with its counted_at is in effect",
         )
         return
-    outcome = decide(
-        replayed.stocks,
-        replayed.reservations,
-        fact,
-        settled_entries_max=config.settled_entries_max,
-    )
+    outcome = _outcome_now(fact, replayed, config)
     rejection = rejection_of(outcome.kind)
     if rejection is not None:
         _judge_rejected(one, rejection.code, letter, findings)
@@ -108,6 +112,19 @@ def _judge_silent(
             else f"is a dead letter ({letter}) for no reason"
         ),
     )
+
+
+def _outcome_now(fact: InputFact, replayed: Replayed, config: AuditConfig) -> Outcome:
+    """Decide a fact once more: on what is there, or as it was when it left after its retention."""
+    lives: list[Mapping[ReservationId, Reservation]] = [replayed.reservations]
+    if not isinstance(fact, BalanceCounted):
+        reservation_id = reservation_id_of(fact)
+        lives += [{reservation_id: one} for one in replayed.removed.get(reservation_id, ())]
+    outcomes = [
+        decide(replayed.stocks, one, fact, settled_entries_max=config.settled_entries_max)
+        for one in lives
+    ]
+    return next((one for one in outcomes if one.kind in _NOTHING_CHANGED), outcomes[0])
 
 
 def _subject(fact: InputFact) -> str:

@@ -1,20 +1,19 @@
 """Replays every published step on the ledger: what was published must be what the ledger says."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import assert_never
 
+from reservation_worker.audit.differences import differences_of
 from reservation_worker.audit.topics import (
     AuditConfig,
-    Coordinates,
     Input,
     Published,
+    Removal,
     Step,
     name_of,
 )
 from reservation_worker.audit.verdict import Findings, Law
-from reservation_worker.contracts.encode import encode_event
 from reservation_worker.contracts.outputs import (
     AcknowledgedReservationBody,
     CauseBody,
@@ -26,10 +25,12 @@ from reservation_worker.contracts.restore import restore_reservation, restore_st
 from reservation_worker.domain.facts import (
     BalanceCounted,
     Cause,
+    Coordinates,
     DeadlineReached,
     Fact,
     InputFact,
     ReservationSettlementDue,
+    RetentionReached,
     StockSettlementDue,
 )
 from reservation_worker.domain.keys import ReservationId, StockId
@@ -56,6 +57,8 @@ class Replayed:
     reservations: dict[ReservationId, Reservation] = field(default_factory=dict)
     effects: dict[Coordinates, OutcomeKind] = field(default_factory=dict)
     """The outcome of each input record that caused a change."""
+    removed: dict[ReservationId, list[Reservation]] = field(default_factory=dict)
+    """As they were when they left; one that comes again may leave again."""
 
 
 def replay(
@@ -109,6 +112,8 @@ class _StepReplay:
                     self._reservation(published, body, acknowledgements)
                 case StockChangedBody():
                     self._stock(published, body)
+                case Removal():
+                    self._removal(published, body)
                 case AcknowledgedReservationBody():
                     self._findings.violate(
                         Law.ONE_OUTCOME,
@@ -162,7 +167,7 @@ class _StepReplay:
         found = [published, *acknowledgements]
         differences: list[str] = []
         for event, one in zip(wanted, found, strict=False):
-            differences += _differences(event, one, with_headers=True)
+            differences += differences_of(event, one, with_headers=True)
         if not wanted:
             differences.append(f"the ledger says {outcome.kind}: nothing changes")
         elif len(wanted) != len(found):
@@ -185,6 +190,25 @@ class _StepReplay:
             StockId(body.account, line.warehouse_id, line.sku) for line in body.lines
         }
 
+    def _removal(self, published: Published, body: Removal) -> None:
+        reservation_id = ReservationId(body.account, body.order_id)
+        before = self._replayed.reservations.get(reservation_id)
+        if before is None:
+            return  # That nothing was there to be removed, the versions say.
+        fact = RetentionReached(body.account, body.order_id, before.version, body.removed_at_ms)
+        outcome = self._decide(fact)
+        wanted = outcome.removal
+        self._findings.check(
+            Law.ONE_OUTCOME,
+            "removals, decided again",
+            holds=wanted is not None and not differences_of(wanted, published, with_headers=True),
+            violation=f"event {published.event_id}: {reservation_id.key} was removed "
+            f"{before.status}, but the ledger "
+            + ("keeps it" if wanted is None else "says it in another way"),
+        )
+        self._replayed.removed.setdefault(reservation_id, []).append(before)
+        del self._replayed.reservations[reservation_id]
+
     # ---- stocks
 
     def _stock(self, published: Published, body: StockChangedBody) -> None:
@@ -204,7 +228,7 @@ class _StepReplay:
                 cause=self._balance_cause(published, cause),
                 traceparent=None,
             )
-            differences = _differences(event, published, with_headers=False)
+            differences = differences_of(event, published, with_headers=False)
             agreed = self._findings.check(
                 Law.SOLD_ONCE,
                 "stocks, counted again",
@@ -334,37 +358,6 @@ def _law_of(body: ReservationChangedBody, outcome: Outcome) -> Law:
     ):
         return Law.SOLD_ONCE
     return Law.ONE_OUTCOME
-
-
-def _differences(event: PublishedEvent, found: Published, *, with_headers: bool) -> list[str]:
-    """Name the fields in which a published record is not what the ledger would have published."""
-    record = found.record
-    wanted = encode_event(event, str(found.event_id), record.partition)
-    if wanted.topic is not found.topic:
-        return [f"{found.topic} instead of {wanted.topic}"]
-    differences: list[str] = []
-    if wanted.value != record.value:
-        differences += _different_members(json.loads(wanted.value), json.loads(record.value or b""))
-    if wanted.key != record.key:
-        differences.append("another key")
-    if with_headers and wanted.headers != record.headers:
-        differences.append("other headers")
-    return differences
-
-
-def _different_members(wanted: Mapping[str, object], found: Mapping[str, object]) -> list[str]:
-    names = [*wanted, *(name for name in found if name not in wanted)]
-    return [
-        f"{name} is {_short(found.get(name))} instead of {_short(wanted.get(name))}"
-        for name in names
-        if wanted.get(name) != found.get(name)
-    ]
-
-
-def _short(value: object) -> str:
-    text = json.dumps(value)
-    limit = 160
-    return text if len(text) <= limit else text[:limit] + "…"
 
 
 def _because(cause: CauseBody | None) -> str:

@@ -5,13 +5,11 @@ from dataclasses import dataclass, field
 
 from reservation_worker.audit.verdict import Findings, Law
 from reservation_worker.contracts.decode import Decoder
+from reservation_worker.contracts.instants import parse_instant_ms
 from reservation_worker.contracts.outputs import AnyOutputBody, StockChangedBody, parse_output
 from reservation_worker.contracts.records import OutputTopic, Record, Rejection
-from reservation_worker.domain.facts import InputFact
-from reservation_worker.domain.keys import ReservationId, StockId, shard_of
-
-Coordinates = tuple[str, int, int]
-"""Topic, partition and offset of an input record."""
+from reservation_worker.domain.facts import Coordinates, InputFact
+from reservation_worker.domain.keys import ReservationId, StockId, shard_of, split_key
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +28,10 @@ class AuditConfig:
     """So long after deadline and grace an unpaid reservation may still stand."""
     settled_entries_max: int
     """How many acknowledged entries the workers settle in one step."""
+    over_retention_ms: int
+    """So long is a reservation kept that is over."""
+    awaiting_retention_ms: int
+    """So long is a reservation kept whose order does not come."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,13 +66,23 @@ class EventId:
 
 
 @dataclass(frozen=True, slots=True)
+class Removal:
+    """What a tombstone says in its headers; it has no body."""
+
+    event_id: str
+    account: str
+    order_id: str
+    removed_at_ms: int
+
+
+@dataclass(frozen=True, slots=True)
 class Published:
     """One event of an output topic."""
 
     event_id: EventId
     topic: OutputTopic
     record: Record
-    body: AnyOutputBody
+    body: AnyOutputBody | Removal
 
     @property
     def subject(self) -> ReservationId | StockId:
@@ -134,13 +146,19 @@ def read_steps(records: Iterable[Record], config: AuditConfig, findings: Finding
 def _read(record: Record, topic: OutputTopic, findings: Findings) -> Published | None:
     where = f"{record.topic}/{record.partition}@{record.offset}"
     try:
-        body = parse_output(topic, record.value or b"")
-    except ValueError as error:
+        body = _tombstone(record) if record.value is None else parse_output(topic, record.value)
+    except (KeyError, ValueError) as error:
         summary = str(error).splitlines()[0]
         findings.violate(Law.PUBLISHED_ONCE, f"{where}: the event cannot be read: {summary}")
         return None
     shard, step, index = (int(part) for part in body.event_id.split("-"))
     return Published(EventId(shard, step, index), topic, record, body)
+
+
+def _tombstone(record: Record) -> Removal:
+    headers = {name: (value or b"").decode() for name, value in record.headers}
+    account, order_id = split_key((record.key or b"").decode())
+    return Removal(headers["ce_id"], account, order_id, parse_instant_ms(headers["ce_time"]))
 
 
 def _judge_place(published: Published, shards_total: int, findings: Findings) -> None:

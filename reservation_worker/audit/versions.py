@@ -1,6 +1,6 @@
 """G3: the versions of each reservation and of each stock follow each other without a gap."""
 
-from reservation_worker.audit.topics import Published, Step
+from reservation_worker.audit.topics import Published, Removal, Step
 from reservation_worker.audit.verdict import Findings, Law
 from reservation_worker.contracts.outputs import (
     AcknowledgedReservationBody,
@@ -18,6 +18,10 @@ def judge_versions(steps: list[Step], findings: Findings) -> None:
     for step in steps:
         for published in step.events:
             body = published.body
+            if isinstance(body, Removal):
+                _judge_removal(published, versions, findings)
+                statuses.pop(published.subject, None)
+                continue
             if isinstance(body, AcknowledgedReservationBody):
                 _judge_acknowledgement(published, body, versions, findings)
                 continue
@@ -27,6 +31,19 @@ def judge_versions(steps: list[Step], findings: Findings) -> None:
     for subject, version in versions.items():
         kind = "reservations" if isinstance(subject, ReservationId) else "stocks"
         findings.count(Law.PUBLISHED_ONCE, f"{kind} whose newest version is the last", version > 0)
+
+
+def _judge_removal(
+    published: Published, versions: dict[ReservationId | StockId, int], findings: Findings
+) -> None:
+    """Behind a tombstone versions begin at 1 again."""
+    findings.check(
+        Law.PUBLISHED_ONCE,
+        "tombstones of what was there",
+        holds=versions.pop(published.subject, 0) > 0,
+        violation=f"event {published.event_id}: {published.subject.key} is removed, "
+        "but was not there, or not any more",
+    )
 
 
 def _judge_version(

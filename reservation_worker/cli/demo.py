@@ -181,16 +181,16 @@ def demo_auditor() -> None:
         build_clock,
         build_decoder,
         deadlines_config,
+        event_topics,
         input_topics,
         kafka_config,
-        output_topics,
         store_config,
     )
     from reservation_worker.demo.auditor import AuditorParts, follow_and_judge
 
     settings = read_settings(None)
     log_to_stderr(settings)
-    outputs = {name: topic for topic, name in output_topics(settings).items()}
+    outputs = {name: topic for topic, name in event_topics(settings).items()}
     dead_letters = settings.topics.dead_letter
     reader = TopicReader(kafka_config(settings), (*input_topics(settings), *outputs, dead_letters))
 
@@ -203,6 +203,8 @@ def demo_auditor() -> None:
             audited_at_ms=now_ms,
             expiry_delay_max_ms=EXPIRY_DELAY_MAX_MS,
             settled_entries_max=store_config(settings).settled_entries_max,
+            over_retention_ms=settings.retention.over_seconds * 1000,
+            awaiting_retention_ms=settings.retention.awaiting_seconds * 1000,
         )
 
     told = Event()

@@ -19,9 +19,11 @@ from reservation_worker.composition.loops import (
     build_frontier,
     build_owner,
     deadlines_config,
+    retention_config,
 )
 from reservation_worker.composition.process import Probe, build_metrics, build_worker
 from reservation_worker.composition.topics import (
+    event_topics,
     input_topics,
     output_topics,
     topic_layout,
@@ -47,9 +49,11 @@ __all__ = [
     "build_topic_admin",
     "build_worker",
     "deadlines_config",
+    "event_topics",
     "input_topics",
     "kafka_config",
     "output_topics",
+    "retention_config",
     "store_config",
     "topic_layout",
     "topic_of",

@@ -118,7 +118,9 @@ def store_config(settings: Settings) -> StoreConfig:
     redis = settings.redis
     return StoreConfig(
         facts_per_step_max=max(
-            settings.apply.facts_per_step_max, settings.expiry.facts_per_step_max
+            settings.apply.facts_per_step_max,
+            settings.expiry.facts_per_step_max,
+            settings.retention.facts_per_step_max,
         ),
         lines_per_step_max=settings.apply.lines_per_step_max,
         event_bytes_max=redis.event_bytes_max,
@@ -131,7 +133,7 @@ def store_config(settings: Settings) -> StoreConfig:
 
 def build_store(settings: Settings) -> RedisStore:
     """Return the store; each thread has one of its own."""
-    return RedisStore(build_redis_client(settings), store_config(settings))
+    return RedisStore(build_redis_client(settings), store_config(settings), build_clock())
 
 
 def build_restoring(settings: Settings) -> RedisRestoring:

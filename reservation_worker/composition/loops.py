@@ -16,7 +16,13 @@ from reservation_worker.composition.clients import build_restoring, build_store
 from reservation_worker.composition.inputs import build_dead_letter, build_decoder
 from reservation_worker.composition.topics import input_topics, output_topics
 from reservation_worker.contracts.records import DeadLetter, OutputRecord, Record
-from reservation_worker.deadlines import DeadlinesConfig, PaymentFrontier, Schedule, ScheduleParts
+from reservation_worker.deadlines import (
+    DeadlinesConfig,
+    PaymentFrontier,
+    RetentionConfig,
+    Schedule,
+    ScheduleParts,
+)
 from reservation_worker.ports import Clock, InputLog, Store, Waypoint
 from reservation_worker.publish import PublishConfig, Publisher, PublishParts
 from reservation_worker.recovery import Recovery, RecoveryParts
@@ -143,16 +149,24 @@ def build_owner(
     )
     schedule = Schedule(
         deadlines_config(settings),
-        ScheduleParts(store, lambda: frontier.reached_ms, clock, metrics, waypoint),
+        ScheduleParts(
+            store,
+            lambda: frontier.reached_ms,
+            clock,
+            metrics,
+            waypoint,
+            retention_config(settings),
+        ),
     )
     return OwnerLoop(
         OwnerConfig(
+            scan_interval_ms=settings.expiry.scan_interval_ms,
+            retention_scan_interval_ms=settings.retention.scan_interval_ms,
             poll_interval_ms=publish.poll_interval_ms,
             retry_interval_ms=publish.retry_interval_ms,
             retry_held_interval_ms=publish.retry_held_interval_ms,
             fenced_in_a_row_max=publish.fenced_in_a_row_max,
         ),
-        settings.expiry.scan_interval_ms,
         OwnerParts(
             group=group,
             recovery=Recovery(settings.topics.shards_total, recovery),
@@ -172,6 +186,17 @@ def deadlines_config(settings: Settings) -> DeadlinesConfig:
     return DeadlinesConfig(
         grace_ms=expiry.grace_seconds * 1000,
         sample_interval_ms=expiry.sample_interval_ms,
-        scan_interval_ms=expiry.scan_interval_ms,
         facts_per_step_max=expiry.facts_per_step_max,
+    )
+
+
+def retention_config(settings: Settings) -> RetentionConfig | None:
+    """Return how long reservations are kept; None: for ever."""
+    retention = settings.retention
+    if not retention.enabled:
+        return None
+    return RetentionConfig(
+        over_ms=retention.over_seconds * 1000,
+        awaiting_ms=retention.awaiting_seconds * 1000,
+        facts_per_step_max=retention.facts_per_step_max,
     )

@@ -2,7 +2,7 @@
 
 from reservation_worker.adapters.kafka.topics import TopicLayout
 from reservation_worker.contracts.inputs import FactKind
-from reservation_worker.contracts.records import OutputTopic
+from reservation_worker.contracts.records import EVENT_TOPICS, OutputTopic
 from reservation_worker.settings.model import Settings
 
 
@@ -19,6 +19,11 @@ def input_topics(settings: Settings) -> tuple[str, ...]:
 def output_topics(settings: Settings) -> dict[OutputTopic, str]:
     """Return the names in use of the topics written."""
     return {topic: str(getattr(settings.topics, topic.name.lower())) for topic in OutputTopic}
+
+
+def event_topics(settings: Settings) -> dict[OutputTopic, str]:
+    """Return the names in use of the topics that carry events, and no dead letters."""
+    return {topic: output_topics(settings)[topic] for topic in EVENT_TOPICS}
 
 
 def topic_layout(settings: Settings) -> TopicLayout:

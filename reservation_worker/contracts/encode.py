@@ -5,11 +5,13 @@ from typing import assert_never
 
 from reservation_worker.contracts.instants import instant_text, optional_instant_text
 from reservation_worker.contracts.records import OutputRecord
+from reservation_worker.contracts.removed import orphan_record, tombstone_record
 from reservation_worker.contracts.written import (
     WrittenAcknowledgedLine,
     WrittenAcknowledgedUnits,
     WrittenAcknowledgement,
     WrittenCause,
+    WrittenCoordinates,
     WrittenKept,
     WrittenKeptCancellation,
     WrittenKeptInvoice,
@@ -31,6 +33,7 @@ from reservation_worker.domain.keys import join_key
 from reservation_worker.domain.outcome import (
     PublishedEvent,
     ReservationChanged,
+    ReservationRemoved,
     StockChanged,
     UnitsAcknowledged,
 )
@@ -45,9 +48,12 @@ from reservation_worker.domain.stock import Stock
 
 
 def encode_step(shard: int, step: int, events: Iterable[PublishedEvent]) -> list[OutputRecord]:
-    """Return the records of one step, in the order of its events."""
+    """Return the records of one step, in the order of its events; dead letters behind them."""
     prefix = f"{shard}-{step}-"
-    return [encode_event(event, f"{prefix}{index}", shard) for index, event in enumerate(events)]
+    told = list(events)
+    records = [encode_event(event, f"{prefix}{index}", shard) for index, event in enumerate(told)]
+    removals = (event for event in told if isinstance(event, ReservationRemoved))
+    return records + [orphan_record(removed) for removed in removals if removed.early_facts]
 
 
 def encode_event(event: PublishedEvent, event_id: str, partition: int) -> OutputRecord:
@@ -59,6 +65,8 @@ def encode_event(event: PublishedEvent, event_id: str, partition: int) -> Output
             return _units_acknowledged(event, event_id, partition)
         case StockChanged():
             return _stock_changed(event, event_id, partition)
+        case ReservationRemoved():
+            return tombstone_record(event, event_id, partition)
         case _:
             assert_never(event)
 
@@ -163,6 +171,7 @@ def _reservation_internal(reservation: Reservation) -> WrittenReservationInterna
         cancellations=_remembered(reservation.cancellations),
         conflicts=reservation.conflicts,
         kept=tuple(_kept(kept) for kept in reservation.kept),
+        early_facts=tuple(WrittenCoordinates(*one) for one in reservation.early_facts),
     )
 
 

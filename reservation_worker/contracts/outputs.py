@@ -116,6 +116,14 @@ class KeptCancellationBody(OutputBody):
     lines: tuple[KeptUnitsBody, ...] = ()
 
 
+class CoordinatesBody(OutputBody):
+    """Where the record of an early fact stands."""
+
+    topic: Text
+    partition: Position
+    offset: Position
+
+
 class ReservationInternalBody(OutputBody):
     """What restoring a reservation needs and no reader does; empty members are left out."""
 
@@ -128,6 +136,8 @@ class ReservationInternalBody(OutputBody):
     kept: tuple[
         Annotated[KeptInvoiceBody | KeptCancellationBody, Field(discriminator="kind")], ...
     ] = ()
+    early_facts: tuple[CoordinatesBody, ...] = ()
+    """Those that came while the order itself had not; named in a dead letter if it never does."""
 
 
 class ReservationChangedBody(OutputBody):

@@ -62,6 +62,17 @@ class OutputTopic(StrEnum):
     RESERVATION_CHANGED = "reservation-changed"
     ACKNOWLEDGED_RESERVATION = "acknowledged-reservation"
     STOCK_CHANGED = "stock-changed"
+    DEAD_LETTER = "reservation-dead-letter"
+
+
+EVENT_TOPICS: Final = (
+    OutputTopic.RESERVATION_CHANGED,
+    OutputTopic.ACKNOWLEDGED_RESERVATION,
+    OutputTopic.STOCK_CHANGED,
+)
+"""Those with one partition per shard, and nothing but events on them."""
+ANY_PARTITION: Final = -1
+"""The client chooses by the key."""
 
 
 @value_class(frozen=True, slots=True)
@@ -70,9 +81,10 @@ class OutputRecord:
 
     topic: OutputTopic
     partition: int
-    """The shard's number."""
+    """The shard's number; of a dead letter, any."""
     key: bytes
-    value: bytes
+    value: bytes | None
+    """None: a tombstone."""
     headers: tuple[tuple[str, bytes], ...]
 
 
@@ -96,6 +108,8 @@ class PublishedRecord:
     value: bytes | None
     """None: a tombstone."""
     offset: int
+    timestamp_ms: int
+    """The record's own timestamp: not before the step that it tells of."""
 
 
 @value_class(frozen=True, slots=True)

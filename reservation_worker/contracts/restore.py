@@ -68,6 +68,7 @@ def restore_reservation(body: ReservationChangedBody) -> Reservation:
         cancellations=_remembered(internal.cancellations),
         conflicts=internal.conflicts,
         kept=tuple(_kept(kept) for kept in internal.kept),
+        early_facts=tuple((one.topic, one.partition, one.offset) for one in internal.early_facts),
     )
 
 

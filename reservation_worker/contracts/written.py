@@ -111,6 +111,14 @@ class WrittenKeptCancellation(
 WrittenKept = WrittenKeptInvoice | WrittenKeptCancellation
 
 
+class WrittenCoordinates(msgspec.Struct, frozen=True, gc=False):
+    """Where the record of an early fact stands."""
+
+    topic: str
+    partition: int
+    offset: int
+
+
 class WrittenReservationInternal(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """What restoring a reservation needs and no reader does; what is not there is left out."""
 
@@ -121,6 +129,7 @@ class WrittenReservationInternal(msgspec.Struct, frozen=True, gc=False, omit_def
     cancellations: Sequence[WrittenRemembered] = ()
     conflicts: Sequence[str] = ()
     kept: Sequence[WrittenKept] = ()
+    early_facts: Sequence[WrittenCoordinates] = ()
 
 
 class WrittenReservation(msgspec.Struct, frozen=True, gc=False):

@@ -85,10 +85,10 @@ def sabotaged_store(
 ) -> Store[OutputRecord]:
     """Return a store that behaves as the sabotage wants."""
     if sabotage is Sabotage.OUTBOX_OUT_OF_ORDER:
-        return OutOfOrderStore(client, config)
+        return OutOfOrderStore(client, config, clock)
     if sabotage is Sabotage.FRONTIER_FROM_THE_CLOCK:
         return ClockedStore(client, config, clock, grace_ms)
-    return RedisStore(client, config, sabotaged_scripts(sabotage, load_scripts()))
+    return RedisStore(client, config, clock, sabotaged_scripts(sabotage, load_scripts()))
 
 
 def sabotaged_log(
@@ -136,8 +136,7 @@ class ClockedStore(RedisStore):
     """Gives deadlines as due when the clock says so, whatever is known of payments."""
 
     def __init__(self, client: Client, config: StoreConfig, clock: Clock, grace_ms: int) -> None:
-        super().__init__(client, config)
-        self._clock = clock
+        super().__init__(client, config, clock)
         self._grace_ms = grace_ms
 
     def due(

@@ -73,7 +73,9 @@ class Tallying:
                 continue
             self._counts["events"] += 1
             if topic is OutputTopic.RESERVATION_CHANGED:
-                self._take_change(msgspec.json.decode(record.value or b"{}"))
+                if record.value is None:
+                    continue  # Its last status is what it had when it left.
+                self._take_change(msgspec.json.decode(record.value))
             elif topic is OutputTopic.STOCK_CHANGED:
                 is_settling = b'"settled_through"' in (record.value or b"")
                 (self._settling.add if is_settling else self._settling.discard)(record.key)

@@ -11,7 +11,7 @@ from copy import copy
 from dataclasses import dataclass, field, replace
 from typing import Self
 
-from reservation_worker.domain.facts import LineUnits, OrderLine
+from reservation_worker.domain.facts import Cause, Coordinates, LineUnits, OrderLine
 from reservation_worker.domain.keys import StockId
 from reservation_worker.domain.outcome import Conflict, Shortage
 from reservation_worker.domain.reservation import (
@@ -287,7 +287,7 @@ class Draft:
             if stock != (self._stocks_before.get(stock_id) or Stock(id=stock_id))
         )
 
-    def finished(self) -> Reservation:
+    def finished(self, cause: Cause | None) -> Reservation:
         """Return the reservation after the change, one version later."""
         after = replace(
             self.before,
@@ -319,9 +319,16 @@ class Draft:
             cancellations=self.cancellations,
             conflicts=self.remembered_conflicts,
             kept=self._still_of_use(),
+            early_facts=self._early_facts(cause),
         )
         holds_unpaid = not self.is_paid and any(line.held for line in self.lines)
         return replace(after, expires_at_ms=self.expires_at_ms if holds_unpaid else None)
+
+    def _early_facts(self, cause: Cause | None) -> tuple[Coordinates, ...]:
+        """Remember where facts stand until their order comes: if it never does, that is told."""
+        if self.is_known or cause is None:
+            return ()
+        return (*self.before.early_facts, cause.coordinates)
 
     def _still_of_use(self) -> tuple[Kept, ...]:
         """Drop what can never take effect: none of its units can be held again."""

@@ -21,6 +21,10 @@ def contents_digest(*parts: str) -> str:
     return sha256(join_key(*parts).encode()).hexdigest()[:16]
 
 
+Coordinates = tuple[str, int, int]
+"""Topic, partition and offset of an input record: they name it for good."""
+
+
 @value_class(frozen=True, slots=True)
 class Cause:
     """The input record that stated a fact."""
@@ -31,6 +35,11 @@ class Cause:
     event_id: str | None = None
     """The record's CloudEvents id, if it had one."""
     traceparent: str | None = None
+
+    @property
+    def coordinates(self) -> Coordinates:
+        """Where the record stands."""
+        return (self.topic, self.partition, self.offset)
 
 
 @value_class(frozen=True, slots=True)
@@ -150,6 +159,20 @@ class DeadlineReached:
 
 
 @value_class(frozen=True, slots=True)
+class RetentionReached:
+    """A reservation that is over, or whose order never came, has been kept long enough.
+
+    Names the version it was decided for.
+    """
+
+    account: str
+    order_id: str
+    version: int
+    reached_at_ms: int
+    """When the retention ended, however much later that was seen."""
+
+
+@value_class(frozen=True, slots=True)
 class StockSettlementDue:
     """A balance covered more acknowledged entries than one step may settle: continue."""
 
@@ -171,7 +194,7 @@ class ReservationSettlementDue:
 InputFact = OrderCompleted | PaymentApproved | OrderInvoiced | OrderCanceled | BalanceCounted
 """Facts that input records state."""
 Settlement = StockSettlementDue | ReservationSettlementDue
-TimedFact = DeadlineReached | Settlement
+TimedFact = DeadlineReached | RetentionReached | Settlement
 """Facts that the owner of a shard states: time, and what a balance left to do."""
 Fact = InputFact | TimedFact
 
@@ -182,6 +205,7 @@ def reservation_id_of(
     | OrderInvoiced
     | OrderCanceled
     | DeadlineReached
+    | RetentionReached
     | ReservationSettlementDue,
 ) -> ReservationId:
     """Return the reservation that a fact speaks of."""

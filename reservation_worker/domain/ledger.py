@@ -23,6 +23,7 @@ from reservation_worker.domain.facts import (
     OrderInvoiced,
     PaymentApproved,
     ReservationSettlementDue,
+    RetentionReached,
     Settlement,
     StockSettlementDue,
     reservation_id_of,
@@ -36,9 +37,11 @@ from reservation_worker.domain.outcome import (
     OutcomeKind,
     Reason,
     ReservationChanged,
+    ReservationRemoved,
     UnitsAcknowledged,
 )
 from reservation_worker.domain.reservation import (
+    REMOVABLE,
     KeptCancellation,
     KeptInvoice,
     Remembered,
@@ -63,6 +66,7 @@ class Outcome:
     """As they are now; only those that changed."""
     settlements: tuple[Settlement, ...] = ()
     """Follow-up facts that a balance leaves to be stated."""
+    removal: ReservationRemoved | None = None
 
 
 REPEAT = Outcome(OutcomeKind.REPEAT)
@@ -93,6 +97,9 @@ def apply(
     if outcome.change is not None:
         after = outcome.change.reservation
         reservations = {**reservations, after.id: after}
+    if outcome.removal is not None:
+        removed = outcome.removal.reservation_id
+        reservations = {key: one for key, one in reservations.items() if key != removed}
     stocks = {**ledger.stocks, **{stock.id: stock for stock in outcome.stocks}}
     return Ledger(stocks, reservations, tuple(waiting)), outcome
 
@@ -112,7 +119,10 @@ def decide(
             return _balance_counted(stock, fact, settled_entries_max)
         return _stock_settlement_due(stock, settled_entries_max)
     reservation_id = reservation_id_of(fact)
-    draft = Draft(reservations.get(reservation_id) or Reservation(id=reservation_id), stocks)
+    reservation = reservations.get(reservation_id) or Reservation(id=reservation_id)
+    if isinstance(fact, RetentionReached):
+        return _retention_reached(reservation, fact)
+    draft = Draft(reservation, stocks)
     match fact:
         case OrderCompleted():
             return _order_completed(draft, fact)
@@ -253,6 +263,17 @@ def _deadline_reached(draft: Draft, fact: DeadlineReached) -> Outcome:
     return _changed(draft, _Stated(Reason.DEADLINE_REACHED, fact.expires_at_ms, None))
 
 
+def _retention_reached(reservation: Reservation, fact: RetentionReached) -> Outcome:
+    """Forget the reservation if it is still what it was when its retention ran out."""
+    is_known = 0 < reservation.version == fact.version
+    if not is_known or reservation.status not in REMOVABLE:
+        return REPEAT
+    removal = ReservationRemoved(
+        reservation.id, reservation.status, fact.reached_at_ms, reservation.early_facts
+    )
+    return Outcome(OutcomeKind.CHANGED, removal=removal)
+
+
 def _reservation_settlement_due(draft: Draft, fact: ReservationSettlementDue) -> Outcome:
     stock = draft.stock(stock_id_of(fact))
     if stock.counted_at_ms is None or not draft.settle_released_units(stock):
@@ -308,7 +329,7 @@ def _contradicted(
 
 
 def _changed(draft: Draft, stated: _Stated) -> Outcome:
-    after = draft.finished()
+    after = draft.finished(stated.cause)
     conflicts = tuple(kind for kind in Conflict if kind in draft.conflicts)
     change = ReservationChanged(
         reservation=after,

@@ -2,8 +2,8 @@
 
 from enum import StrEnum
 
-from reservation_worker.domain.facts import Cause
-from reservation_worker.domain.keys import StockId
+from reservation_worker.domain.facts import Cause, Coordinates
+from reservation_worker.domain.keys import ReservationId, StockId
 from reservation_worker.domain.reservation import Reservation, Status
 from reservation_worker.domain.stock import Stock
 from reservation_worker.domain.values import value_class
@@ -129,6 +129,33 @@ class UnitsAcknowledged:
 
 
 @value_class(frozen=True, slots=True)
+class ReservationRemoved:
+    """A reservation was kept long enough, and is forgotten."""
+
+    reservation_id: ReservationId
+    status: Status
+    """The last one."""
+    removed_at_ms: int
+    """When its retention ended."""
+    early_facts: tuple[Coordinates, ...]
+    """The facts whose order never came; none of one whose order came."""
+
+
+@value_class(frozen=True, slots=True)
+class RemovalRemark:
+    """What of a removal an operator counts."""
+
+    status: Status
+    orphan_topic: str | None
+    """The topic of the first fact whose order never came; None where the order came."""
+
+
+def remark_on_removal(removed: ReservationRemoved) -> RemovalRemark:
+    """Return what there is to count."""
+    return RemovalRemark(removed.status, removed.early_facts[0][0] if removed.early_facts else None)
+
+
+@value_class(frozen=True, slots=True)
 class StockChanged:
     """A stock as it is after a step."""
 
@@ -144,4 +171,4 @@ class StockChanged:
     """Of the last fact of the step that touched the stock."""
 
 
-PublishedEvent = ReservationChanged | UnitsAcknowledged | StockChanged
+PublishedEvent = ReservationChanged | UnitsAcknowledged | StockChanged | ReservationRemoved

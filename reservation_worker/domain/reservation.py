@@ -1,8 +1,9 @@
 """The hold that an order has on stock, line by line, unit by unit."""
 
 from enum import StrEnum
+from typing import Final
 
-from reservation_worker.domain.facts import LineUnits
+from reservation_worker.domain.facts import Coordinates, LineUnits
 from reservation_worker.domain.keys import ReservationId
 from reservation_worker.domain.values import value_class
 
@@ -18,6 +19,12 @@ class Status(StrEnum):
     CANCELED = "Canceled"
     EXPIRED = "Expired"
     DENIED = "Denied"
+
+
+OVER: Final = frozenset({Status.SETTLED, Status.CANCELED, Status.EXPIRED, Status.DENIED})
+"""Nothing is held or handed out any more: nothing has to come."""
+REMOVABLE: Final = OVER | {Status.AWAITING}
+"""What leaves after a retention."""
 
 
 @value_class(frozen=True, slots=True)
@@ -97,6 +104,8 @@ class Reservation:
     """``kind/id/digest`` of the contradictions that nothing else remembers."""
     kept: tuple[Kept, ...] = ()
     """In the order in which they came."""
+    early_facts: tuple[Coordinates, ...] = ()
+    """Of the facts that came before the order, one for each version; none once it has come."""
 
     @property
     def status(self) -> Status:

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from enum import StrEnum
 from typing import Generic, Protocol, TypeVar
 
-from reservation_worker.domain.facts import DeadlineReached, Fact, Settlement
+from reservation_worker.domain.facts import DeadlineReached, Fact, RetentionReached, Settlement
 from reservation_worker.domain.keys import ReservationId, StockId
-from reservation_worker.domain.outcome import OutcomeKind, Remark
+from reservation_worker.domain.outcome import OutcomeKind, Remark, RemovalRemark
 from reservation_worker.domain.reservation import Reservation
 from reservation_worker.domain.stock import Stock
 from reservation_worker.domain.values import value_class
@@ -100,7 +100,7 @@ class OutboxEntry(Generic[Written_co]):
     step: int
     records: tuple[Written_co, ...]
     """In order; the same ones whenever the entry is read."""
-    remarks: tuple[Remark, ...]
+    remarks: tuple[Remark | RemovalRemark, ...]
     """What of its changes is to be counted once they are published."""
 
 
@@ -110,6 +110,20 @@ class DueWork:
 
     deadlines: tuple[DeadlineReached, ...]
     settlements: tuple[Settlement, ...]
+
+
+@value_class(frozen=True, slots=True)
+class RetentionAt:
+    """How long reservations are kept, as seen at a moment.
+
+    Counted from the moment at which a step changed them last, by the clock of whoever had it run.
+    """
+
+    now_ms: int
+    over_ms: int
+    """Of those that are over."""
+    awaiting_ms: int
+    """Of those whose order has not come."""
 
 
 @value_class(frozen=True, slots=True)
@@ -144,7 +158,7 @@ class Store(Protocol[Written_co]):
     def step(self, shard: int, epoch: int, facts: Sequence[Fact]) -> StepReply | StepRefused:
         """Apply a prefix of facts of one shard, in order, atomically.
 
-        State, due index and outbox change together or not at all. At least one fact is taken.
+        State, indexes and outbox change together or not at all. At least one fact is taken.
         A step given again is harmless: its facts are repeats.
         """
         ...
@@ -173,6 +187,12 @@ class Store(Protocol[Written_co]):
         self, shards: Sequence[ShardEpoch], expired_up_to_ms: int, facts_max: int
     ) -> tuple[DueWork | StepRefused, ...]:
         """Return each shard's deadlines at or before an instant, and settlements that wait."""
+        ...
+
+    def removable(
+        self, shards: Sequence[ShardEpoch], retention: RetentionAt, facts_max: int
+    ) -> tuple[tuple[RetentionReached, ...] | StepRefused, ...]:
+        """Return what of each shard has been kept long enough, oldest first."""
         ...
 
     def look(self, published: Sequence[ShardStep], shards: Sequence[int]) -> Look:

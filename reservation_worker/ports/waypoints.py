@@ -33,3 +33,5 @@ class Waypoint(StrEnum):
     PUBLISH_AFTER_TRIM = "publish_after_trim"
     SCHEDULE_DUE_READ = "schedule_due_read"
     SCHEDULE_STEPPED = "schedule_stepped"
+    RETENTION_READ = "retention_read"
+    RETENTION_STEPPED = "retention_stepped"

@@ -16,6 +16,7 @@ from reservation_worker.settings.sections import (
     ProcessSettings,
     PublishSettings,
     RedisSettings,
+    RetentionSettings,
     TopicSettings,
 )
 
@@ -42,6 +43,7 @@ class Settings(BaseSettings):
     apply: ApplySettings = ApplySettings()
     publish: PublishSettings = PublishSettings()
     expiry: ExpirySettings = ExpirySettings()
+    retention: RetentionSettings = RetentionSettings()
     http: HttpSettings = HttpSettings()
     process: ProcessSettings = ProcessSettings()
     default_account: Annotated[str, Field(min_length=1, max_length=128)] | None = None

@@ -210,6 +210,21 @@ class ExpirySettings(Section):
     """Deadlines in one step."""
 
 
+class RetentionSettings(Section):
+    """How long reservations stay in Redis after they have changed last."""
+
+    enabled: bool = True
+    """Off: nothing is ever removed, and Redis grows with every order."""
+    over_seconds: Annotated[int, Field(ge=1, le=316_224_000)] = 30 * 24 * 60 * 60
+    """Those that are settled, canceled, expired or denied; longer than any input is kept."""
+    awaiting_seconds: Annotated[int, Field(ge=1, le=316_224_000)] = 30 * 24 * 60 * 60
+    """Those whose order never came; longer than any input is kept."""
+    scan_interval_ms: Milliseconds = 5_000
+    """Time between two looks for what may leave."""
+    facts_per_step_max: Annotated[int, Field(ge=1, le=1_000)] = 300
+    """So many leave a shard in one step."""
+
+
 class HttpSettings(Section):
     """Probes and metrics."""
 

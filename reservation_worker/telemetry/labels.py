@@ -12,10 +12,11 @@ from reservation_worker.domain.facts import (
     OrderInvoiced,
     PaymentApproved,
     ReservationSettlementDue,
+    RetentionReached,
     StockSettlementDue,
 )
 from reservation_worker.domain.outcome import Reason
-from reservation_worker.domain.reservation import Status
+from reservation_worker.domain.reservation import REMOVABLE, Status
 
 INPUT_TOPICS: Final = (
     "order-completed",
@@ -39,6 +40,7 @@ DEAD_LETTER_CODES: Final = (
     "PAYLOAD_TOO_LARGE",
     "CLOCK_SKEW",
     "BALANCE_DIFFERS",
+    "ORPHANED",
 )
 
 
@@ -52,6 +54,7 @@ class FactLabel(StrEnum):
     BALANCE_COUNTED = "balance_counted"
     DEADLINE_REACHED = "deadline_reached"
     SETTLEMENT_DUE = "settlement_due"
+    RETENTION_REACHED = "retention_reached"
 
 
 class OutcomeLabel(StrEnum):
@@ -121,6 +124,8 @@ class Invariant(StrEnum):
     LOOP_UNSURPRISED = "loop_unsurprised"
 
 
+REMOVAL_KINDS: Final = tuple(status.value.lower() for status in Status if status in REMOVABLE)
+"""The statuses in which reservations leave, as a label."""
 REFUSABLE: Final = (Reason.ORDER_COMPLETED, Reason.PAYMENT_APPROVED, Reason.ORDER_INVOICED)
 """The kinds of facts that want stock, and can therefore be refused it."""
 GONE: Final = frozenset({Status.CANCELED, Status.EXPIRED, Status.DENIED})
@@ -144,5 +149,7 @@ def fact_label(fact: Fact) -> FactLabel:
             return FactLabel.DEADLINE_REACHED
         case StockSettlementDue() | ReservationSettlementDue():
             return FactLabel.SETTLEMENT_DUE
+        case RetentionReached():
+            return FactLabel.RETENTION_REACHED
         case _:
             assert_never(fact)

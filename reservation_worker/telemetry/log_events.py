@@ -52,5 +52,7 @@ OWNERSHIP_LOST: Final = "ownership_lost"
 
 # Time
 DEADLINES_APPLIED: Final = "deadlines_applied"
+RESERVATIONS_REMOVED: Final = "reservations_removed"
+"""Kept long enough: they leave Redis, and are tombstones in their topic."""
 FRONTIER_STALLED: Final = "frontier_stalled"
 FRONTIER_RECOVERED: Final = "frontier_recovered"

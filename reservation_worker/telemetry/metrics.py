@@ -13,13 +13,14 @@ from prometheus_client import (
     disable_created_metrics,
 )
 
-from reservation_worker.domain.outcome import Conflict, Reason, Remark
+from reservation_worker.domain.outcome import Conflict, Reason, Remark, RemovalRemark
 from reservation_worker.telemetry.labels import (
     DEAD_LETTER_CODES,
     GONE,
     INPUT_TOPICS,
     OUTPUT_TOPICS,
     REFUSABLE,
+    REMOVAL_KINDS,
     Dependency,
     EpochReason,
     FactLabel,
@@ -75,7 +76,7 @@ class Metrics:
         )
         self.dead_letters = self._counter(
             "dead_letters",
-            "Input records that could not be used, committed as dead letters.",
+            "Dead letters: input records that could not be used, and orders that never came.",
             topic=topics,
             code=DEAD_LETTER_CODES,
         )
@@ -100,6 +101,11 @@ class Metrics:
             "refunds_needed", "Paid orders that ended up with nothing for it."
         )
         self.expired = self._counter("expired", "Reservations that were given back unpaid.")
+        self.removed = self._counter(
+            "reservations_removed",
+            "Reservations that left after their retention, by their last status.",
+            kind=REMOVAL_KINDS,
+        )
         self.transactions = self._counter(
             "transactions", "Transactions of the publishers.", result=TransactionResult
         )
@@ -176,8 +182,11 @@ class Metrics:
         )
         self.build = Info("reservation_build", "What is running.", registry=self.registry)
 
-    def count_published(self, remark: Remark) -> None:
+    def count_published(self, remark: Remark | RemovalRemark) -> None:
         """Count what one committed change of a reservation means to the shop."""
+        if isinstance(remark, RemovalRemark):
+            self._count_removal(remark)
+            return
         if remark.is_short and remark.reason in REFUSABLE:
             self.refusals.labels(reason=remark.reason).inc()
         for conflict in remark.conflicts:
@@ -191,6 +200,11 @@ class Metrics:
         )
         if not (paid_before and remark.previous_status in GONE):
             self.refunds_needed.inc()
+
+    def _count_removal(self, remark: RemovalRemark) -> None:
+        self.removed.labels(kind=remark.status.lower()).inc()
+        if remark.orphan_topic is not None:
+            self.dead_letters.labels(topic=remark.orphan_topic, code="ORPHANED").inc()
 
     def forget_partition(self, topic: str, partition: int) -> None:
         """Drop the series of a partition that is no longer assigned."""

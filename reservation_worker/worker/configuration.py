@@ -40,6 +40,10 @@ class WorkerConfig:
 class OwnerConfig:
     """How the owner of shards looks for work."""
 
+    scan_interval_ms: int = 200
+    """Time between two looks for deadlines that have passed."""
+    retention_scan_interval_ms: int = 5_000
+    """Time between two looks for reservations that have been kept long enough."""
     poll_interval_ms: int = 5
     """Longest wait for something to publish; an apply loop of the same process wakes it up."""
     small_transaction_records: int = 500

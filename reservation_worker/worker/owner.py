@@ -1,11 +1,11 @@
 """The loop of a shards' owner: take over, publish, and state what time has left to do."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import structlog
 
-from reservation_worker.deadlines import Schedule
+from reservation_worker.deadlines import Schedule, Scheduled
 from reservation_worker.ports import (
     BrokerUnavailable,
     Clock,
@@ -69,9 +69,8 @@ class OwnerStatus:
 class OwnerLoop:
     """Publishes the outboxes of the shards that the group assigns to this process."""
 
-    def __init__(self, config: OwnerConfig, scan_interval_ms: int, parts: OwnerParts) -> None:
+    def __init__(self, config: OwnerConfig, parts: OwnerParts) -> None:
         self._config = config
-        self._scan_interval_ms = scan_interval_ms
         self._parts = parts
         self._now_ms = parts.clock.monotonic_ms
         self._logger = structlog.get_logger()
@@ -80,6 +79,7 @@ class OwnerLoop:
         self._held: dict[int, str] = {}
         self._epoch_reasons: dict[int, EpochReason] = {}
         self._scan_at_ms: dict[int, int] = {}
+        self._remove_at_ms: dict[int, int] = {}
         self._retry_at_ms = 0
         self._publish_at_ms = 0
         self._retry_held_at_ms = 0
@@ -207,16 +207,30 @@ class OwnerLoop:
             self._logger.warning(SERVER_CHANGED if changed else OWNERSHIP_LOST, shard=shard)
 
     def _run_schedule(self) -> bool:
+        """State what is due; then, for no deadline waits for it, remove what may leave."""
+        schedule, config = self._parts.schedule, self._config
+        more = self._look_for(schedule.run, self._scan_at_ms, config.scan_interval_ms)
+        removed = self._look_for(
+            schedule.remove, self._remove_at_ms, config.retention_scan_interval_ms
+        )
+        return more or removed
+
+    def _look_for(
+        self,
+        work: Callable[[Sequence[ShardEpoch]], Mapping[int, Scheduled]],
+        look_at_ms: dict[int, int],
+        interval_ms: int,
+    ) -> bool:
         more = False
         refused: dict[int, StepRefusal] = {}
         now_ms = self._now_ms()
         due = [
             ShardEpoch(shard, position.minted)
             for shard, position in self._owned.items()
-            if now_ms >= self._scan_at_ms.get(shard, 0)
+            if now_ms >= look_at_ms.get(shard, 0)
         ]
-        for shard, scheduled in self._parts.schedule.run(due).items():
-            self._scan_at_ms[shard] = now_ms if scheduled.more else now_ms + self._scan_interval_ms
+        for shard, scheduled in work(due).items():
+            look_at_ms[shard] = now_ms if scheduled.more else now_ms + interval_ms
             more = more or scheduled.stepped
             if scheduled.refusal is not None and scheduled.refusal is not StepRefusal.OUTBOX_FULL:
                 refused[shard] = scheduled.refusal

@@ -1,8 +1,9 @@
 """A worker without Kafka and Redis: the ledger decides, and topics are lists of records."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import replace
+from typing import assert_never
 
 from reservation_worker.audit.judge import judge
 from reservation_worker.audit.topics import AuditConfig
@@ -12,8 +13,8 @@ from reservation_worker.contracts.decode import AccountPolicy, Decoder, DecoderC
 from reservation_worker.contracts.encode import encode_step
 from reservation_worker.contracts.inputs import FactKind
 from reservation_worker.contracts.records import (
+    EVENT_TOPICS,
     Headers,
-    OutputTopic,
     Record,
     Rejection,
     rejection_of,
@@ -22,18 +23,27 @@ from reservation_worker.domain.facts import (
     BalanceCounted,
     DeadlineReached,
     Fact,
+    RetentionReached,
     Settlement,
     StockSettlementDue,
 )
 from reservation_worker.domain.keys import ReservationId, StockId, shard_of
 from reservation_worker.domain.ledger import Outcome, decide
-from reservation_worker.domain.outcome import PublishedEvent, StockChanged
-from reservation_worker.domain.reservation import Reservation
+from reservation_worker.domain.outcome import (
+    PublishedEvent,
+    ReservationChanged,
+    ReservationRemoved,
+    StockChanged,
+    UnitsAcknowledged,
+)
+from reservation_worker.domain.reservation import REMOVABLE, Reservation, Status
 from reservation_worker.domain.stock import Stock
 
 SHARDS_TOTAL = 4
 GRACE_MS = 1_000
 SETTLED_ENTRIES_MAX = 5
+OVER_RETENTION_MS = 20_000
+AWAITING_RETENTION_MS = 30_000
 DEAD_LETTER_TOPIC = "reservation-dead-letter"
 INPUT_TOPICS = {
     "order-completed": FactKind.ORDER_COMPLETED,
@@ -61,6 +71,7 @@ class LedgerWorker:
         self._steps: Counter[int] = Counter()
         self._versions: Counter[StockId] = Counter()
         self._settlements: list[Settlement] = []
+        self._changed_at_ms: dict[ReservationId, int] = {}
 
     def receive(self, topic: str, value: bytes | None, at_ms: int, headers: Headers = ()) -> Record:
         """Append a record to an input topic and return it, unread."""
@@ -91,6 +102,18 @@ class LedgerWorker:
                 )
         while self._settlements:
             self.step(self._settlements.pop(0))
+        for reservation in list(self.reservations.values()):
+            self._remove_if_kept(reservation)
+
+    def _remove_if_kept(self, reservation: Reservation) -> None:
+        if reservation.status not in REMOVABLE:
+            return
+        is_awaiting = reservation.status is Status.AWAITING
+        kept_ms = AWAITING_RETENTION_MS if is_awaiting else OVER_RETENTION_MS
+        reached_at_ms = self._changed_at_ms[reservation.id] + kept_ms
+        if reached_at_ms <= self.now_ms:
+            account, order_id = reservation.id.account, reservation.id.order_id
+            self.step(RetentionReached(account, order_id, reservation.version, reached_at_ms))
 
     def step(self, fact: Fact) -> Outcome:
         """Decide one fact and publish what it did."""
@@ -102,6 +125,7 @@ class LedgerWorker:
         events: list[PublishedEvent] = []
         if outcome.change is not None:
             self.reservations[outcome.change.reservation.id] = outcome.change.reservation
+            self._changed_at_ms[outcome.change.reservation.id] = self.now_ms
             events += [outcome.change, *outcome.acknowledgements]
         for stock in outcome.stocks:
             self.stocks[stock.id] = stock
@@ -109,20 +133,25 @@ class LedgerWorker:
                 before.get(stock.id) or Stock(stock.id), entries=()
             ):
                 events.append(self._stock_changed(stock, fact))
+        if outcome.removal is not None:
+            del self.reservations[outcome.removal.reservation_id]
+            events.append(outcome.removal)
         if events:
-            self._publish(shard_of(fact.account, SHARDS_TOTAL), events)
+            self.publish(events)
         return outcome
 
     def verdict(self, audited_at_ms: int | None = None) -> Verdict:
         """Return what the auditor says of all topics."""
         config = AuditConfig(
             shards_total=SHARDS_TOTAL,
-            output_topics={topic.value: topic for topic in OutputTopic},
+            output_topics={topic.value: topic for topic in EVENT_TOPICS},
             dead_letter_topic=DEAD_LETTER_TOPIC,
             grace_ms=GRACE_MS,
             audited_at_ms=self.now_ms if audited_at_ms is None else audited_at_ms,
             expiry_delay_max_ms=5_000,
             settled_entries_max=SETTLED_ENTRIES_MAX,
+            over_retention_ms=OVER_RETENTION_MS,
+            awaiting_retention_ms=AWAITING_RETENTION_MS,
         )
         return judge(self.inputs, self.outputs, DECODER, config)
 
@@ -139,14 +168,17 @@ class LedgerWorker:
             traceparent=None,
         )
 
-    def _publish(self, shard: int, events: Iterable[PublishedEvent]) -> None:
+    def publish(self, events: Sequence[PublishedEvent]) -> None:
+        """Publish the events of a step."""
+        shard = shard_of(account_of(events[0]), SHARDS_TOTAL)
         self._steps[shard] += 1
         for one in encode_step(shard, self._steps[shard], events):
-            offset = self._next(one.topic, one.partition)
+            partition = max(0, one.partition)
+            offset = self._next(one.topic, partition)
             self.outputs.append(
                 Record(
                     one.topic,
-                    one.partition,
+                    partition,
                     offset,
                     self.now_ms,
                     one.key,
@@ -167,3 +199,18 @@ class LedgerWorker:
     def _next(self, topic: str, partition: int) -> int:
         self._offsets[topic, partition] += 1
         return self._offsets[topic, partition] - 1
+
+
+def account_of(event: PublishedEvent) -> str:
+    """Return the account that an event speaks of."""
+    match event:
+        case ReservationChanged():
+            return event.reservation.id.account
+        case UnitsAcknowledged():
+            return event.account
+        case StockChanged():
+            return event.stock.id.account
+        case ReservationRemoved():
+            return event.reservation_id.account
+        case _:
+            assert_never(event)

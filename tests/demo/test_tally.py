@@ -1,14 +1,14 @@
 """What is shown while the day goes on comes from the topics."""
 
 from reservation_worker.audit.verdict import Findings, Law
-from reservation_worker.contracts.records import OutputTopic
+from reservation_worker.contracts.records import EVENT_TOPICS
 from reservation_worker.demo.tally import Report, Tally, Tallying, read_report, report_line
 from tests.audit.ledger_worker import DEAD_LETTER_TOPIC
 from tests.audit.small_day import MORNING_MS, Shop, ordinary_shop
 
 
 def _tally(shop: Shop, overdue_at_ms: int = 0) -> Tally:
-    tallying = Tallying({topic.value: topic for topic in OutputTopic}, DEAD_LETTER_TOPIC)
+    tallying = Tallying({topic.value: topic for topic in EVENT_TOPICS}, DEAD_LETTER_TOPIC)
     tallying.take(shop.worker.inputs)
     tallying.take(shop.worker.outputs)
     return tallying.tally(overdue_at_ms)

@@ -56,7 +56,18 @@ class SettlementUncalledFor:
     order_id: str
 
 
-Happening = InputFact | ReadAgain | DeadlineDue | SettlementStated | SettlementUncalledFor
+@dataclass(frozen=True)
+class RetentionOver:
+    """An order has been kept long enough; an outdated one names another version."""
+
+    account: str
+    order_id: str
+    is_outdated: bool
+
+
+Happening = (
+    InputFact | ReadAgain | DeadlineDue | SettlementStated | SettlementUncalledFor | RetentionOver
+)
 
 
 @st.composite
@@ -182,8 +193,24 @@ SOMETHING: st.SearchStrategy[Happening] = st.one_of(
 )
 
 
+ANYTHING: st.SearchStrategy[Happening] = st.one_of(
+    SOMETHING,
+    SOMETHING,
+    SOMETHING,
+    st.builds(
+        RetentionOver,
+        st.sampled_from(ACCOUNTS),
+        st.sampled_from(ORDER_IDS),
+        st.sampled_from((False, False, True)),
+    ),
+)
+"""Also that reservations leave, behind which every fact is new again."""
+
+
 @st.composite
-def days(draw: st.DrawFn) -> list[Happening]:
+def days(
+    draw: st.DrawFn, what_happens: st.SearchStrategy[Happening] = SOMETHING
+) -> list[Happening]:
     """Draw a day: mostly stock is counted and orders come first, then anything happens.
 
     Without that opening nearly every random order would be denied, and hold nothing.
@@ -194,7 +221,7 @@ def days(draw: st.DrawFn) -> list[Happening]:
         if draw(st.integers(0, 9))
     ]
     opening.extend(draw(st.lists(ORDERS, max_size=4)))
-    happenings = draw(st.lists(SOMETHING, min_size=15, max_size=45))
+    happenings = draw(st.lists(what_happens, min_size=15, max_size=45))
     insertions = draw(st.lists(st.integers(0, 3), min_size=len(opening), max_size=len(opening)))
     day: list[Happening] = []
     for before, happening in zip(insertions, opening, strict=True):

@@ -15,7 +15,12 @@ from reservation_worker.domain.facts import (
 )
 from reservation_worker.domain.keys import ReservationId, StockId
 from reservation_worker.domain.ledger import Ledger, Outcome, apply
-from reservation_worker.domain.outcome import OutcomeKind, Reason, ReservationChanged
+from reservation_worker.domain.outcome import (
+    OutcomeKind,
+    Reason,
+    ReservationChanged,
+    ReservationRemoved,
+)
 from reservation_worker.domain.reservation import Line, Reservation, Status
 from reservation_worker.domain.stock import AcknowledgedEntry, Stock
 
@@ -154,6 +159,8 @@ def _assert_reservation_is_lawful(reservation: Reservation) -> None:
     assert not (held and lacking), "an order holds all of its units or none"
     assert reservation.status is expected_status(reservation), reservation
     assert reservation.refund_needed is _expected_refund_needed(reservation), reservation
+    early_total = reservation.version if reservation.status is Status.AWAITING else 0
+    assert len(reservation.early_facts) == early_total, reservation
 
 
 def expected_status(reservation: Reservation) -> Status:
@@ -184,7 +191,10 @@ def _expected_refund_needed(reservation: Reservation) -> bool:
 
 def _assert_outcome_tells_the_difference(before: Ledger, after: Ledger, outcome: Outcome) -> None:
     changed = changed_reservations(before, after)
-    if outcome.change is None:
+    if outcome.removal is not None:
+        _assert_only_what_is_done_with_is_forgotten(before, after, outcome.removal)
+        assert outcome == Outcome(OutcomeKind.CHANGED, removal=outcome.removal)
+    elif outcome.change is None:
         assert changed == ()
         assert outcome.acknowledgements == ()
     else:
@@ -204,6 +214,18 @@ def _assert_outcome_tells_the_difference(before: Ledger, after: Ledger, outcome:
         assert changed_stocks == set()
     else:
         assert changed or changed_stocks
+
+
+def _assert_only_what_is_done_with_is_forgotten(
+    before: Ledger, after: Ledger, removal: ReservationRemoved
+) -> None:
+    forgotten = before.reservations[removal.reservation_id]
+    assert forgotten.status == removal.status
+    assert all(line.held == line.acknowledged == 0 for line in forgotten.lines), forgotten
+    assert (forgotten.status is Status.AWAITING) == bool(removal.early_facts)
+    assert changed_reservations(before, after) == (removal.reservation_id,)
+    assert removal.reservation_id not in after.reservations
+    assert before.stocks == after.stocks, "no unit moves"
 
 
 def changed_reservations(before: Ledger, after: Ledger) -> tuple[ReservationId, ...]:

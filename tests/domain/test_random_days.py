@@ -23,17 +23,21 @@ from reservation_worker.domain.facts import (
     OrderInvoiced,
     PaymentApproved,
     ReservationSettlementDue,
+    RetentionReached,
+    reservation_id_of,
 )
 from reservation_worker.domain.keys import ReservationId
 from reservation_worker.domain.ledger import Ledger, Outcome, apply
 from reservation_worker.domain.outcome import OutcomeKind, Reason
 from reservation_worker.domain.reservation import Status
 from tests.domain.facts_at_random import (
+    ANYTHING,
     SKUS,
     WAREHOUSES,
     DeadlineDue,
     Happening,
     ReadAgain,
+    RetentionOver,
     SettlementStated,
     SettlementUncalledFor,
     agreeing_facts,
@@ -52,6 +56,7 @@ SEARCH = settings(
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
 DAYS = days()
+DAYS_WITH_REMOVALS = days(ANYTHING)
 DEAD_LETTERED_KINDS = frozenset({OutcomeKind.BALANCE_DIFFERS, OutcomeKind.OUT_OF_BOUNDS})
 
 
@@ -74,6 +79,8 @@ class Day:
                 before, fact, settled_entries_max=self._settled_entries_max
             )
             self._count(before, outcome)
+            if outcome.removal is not None:
+                self._forget(outcome.removal.reservation_id)
             if isinstance(happening, ReadAgain):
                 assert outcome.kind in UNCHANGING_KINDS, (fact, outcome)
             if isinstance(happening, InputFact) and (
@@ -106,6 +113,10 @@ class Day:
                 due_at_ms = reservation.expires_at_ms if reservation else None
                 stale_at_ms = 1_000 if is_stale or due_at_ms is None else due_at_ms
                 return (DeadlineReached(account, order_id, stale_at_ms),)
+            case RetentionOver(account, order_id, is_outdated):
+                reservation = self.ledger.reservations.get(ReservationId(account, order_id))
+                version = reservation.version if reservation else 0
+                return (RetentionReached(account, order_id, version + is_outdated, 1_000),)
             case SettlementStated(choice, is_twice):
                 waiting = self.ledger.settlements
                 if not waiting:
@@ -125,6 +136,17 @@ class Day:
             case _:
                 assert_never(happening)
 
+    def _forget(self, reservation_id: ReservationId) -> None:
+        """Whatever is read of it from now on is new."""
+        self.read = [
+            fact
+            for fact in self.read
+            if isinstance(fact, BalanceCounted) or reservation_id_of(fact) != reservation_id
+        ]
+        for counter in (self.published, self.settled_by_balance):
+            for key in [key for key in counter if key[0] == reservation_id]:
+                del counter[key]
+
     def _count(self, before: Ledger, outcome: Outcome) -> None:
         for event in outcome.acknowledgements:
             for told in event.lines:
@@ -141,7 +163,7 @@ class Day:
 
 
 @SEARCH
-@given(DAYS, st.sampled_from((1, 2, 100)))
+@given(DAYS_WITH_REMOVALS, st.sampled_from((1, 2, 100)))
 def test_every_law_holds_after_every_fact_of_any_day(
     happenings: list[Happening], settled_entries_max: int
 ) -> None:
@@ -217,6 +239,8 @@ def _assert_acknowledgements_add_up(day: Day) -> None:
 def _assert_units_that_left_stay_out(before: Ledger, after: Ledger) -> None:
     """Goods that were handed out stay out, and what was canceled stays canceled."""
     for earlier in before.reservations.values():
+        if earlier.id not in after.reservations:
+            continue
         lines = after.reservations[earlier.id].lines
         for line_before, line in zip(earlier.lines, lines, strict=False):
             gone = line_before.acknowledged + line_before.settled

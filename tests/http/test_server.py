@@ -98,7 +98,7 @@ def test_metrics_can_be_scraped_and_all_begin_at_zero(connection: HTTPConnection
     families = {family.name: family for family in text_string_to_metric_families(body.decode())}
     facts = families["reservation_facts"].samples
     assert {0.0} == {sample.value for sample in facts}
-    assert 7 * 5 == len(facts)
+    assert 8 * 5 == len(facts)
 
 
 def test_a_metric_has_the_prefix_and_no_creation_time(connection: HTTPConnection) -> None:

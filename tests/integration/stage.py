@@ -275,8 +275,14 @@ class Stage:
             audited_at_ms=self.clock.now_ms(),
             expiry_delay_max_ms=EXPIRY_DELAY_MAX_MS,
             settled_entries_max=100,
+            over_retention_ms=self._retention_ms("OVER"),
+            awaiting_retention_ms=self._retention_ms("AWAITING"),
         )
         return judge(self.inputs(), self.outputs(), decoder, config)
+
+    def _retention_ms(self, name: str) -> int:
+        seconds = self._environment.get(f"RESERVATION_RETENTION__{name}_SECONDS", "0")
+        return int(seconds) * 1_000
 
     def assert_nothing_violated(self) -> Verdict:
         """Ask the auditor, and fail with what was violated."""

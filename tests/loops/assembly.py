@@ -18,6 +18,7 @@ from reservation_worker.contracts.records import (
 from reservation_worker.deadlines import (
     DeadlinesConfig,
     PaymentFrontier,
+    RetentionConfig,
     Schedule,
     ScheduleParts,
 )
@@ -69,6 +70,7 @@ class Setting:
     deadlines: DeadlinesConfig
     publish: PublishConfig
     rebuild: RebuildConfig
+    retention: RetentionConfig | None = None
     waypoint: Callable[[Waypoint], None] = no_waypoint
 
 
@@ -145,11 +147,11 @@ def _owner_loop(
             clock=setting.clock,
             metrics=metrics,
             waypoint=setting.waypoint,
+            retention=setting.retention,
         ),
     )
     return OwnerLoop(
         setting.owner,
-        setting.deadlines.scan_interval_ms,
         OwnerParts(
             group=clients.group,
             recovery=recovery,

@@ -3,7 +3,6 @@
 import json
 from collections import defaultdict
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 
 from reservation_worker.adapters.in_memory.broker import InMemoryBroker
 from reservation_worker.adapters.in_memory.log import (
@@ -19,7 +18,7 @@ from reservation_worker.adapters.in_memory.store import InMemoryStore
 from reservation_worker.apply import ApplyConfig
 from reservation_worker.contracts.inputs import FactKind
 from reservation_worker.contracts.records import OutputTopic
-from reservation_worker.deadlines import DeadlinesConfig
+from reservation_worker.deadlines import DeadlinesConfig, RetentionConfig
 from reservation_worker.domain.keys import shard_of
 from reservation_worker.ports import Clock, Waypoint
 from reservation_worker.publish import PublishConfig
@@ -44,12 +43,13 @@ class SmallShop:
     def __init__(self, machine_clock: MachineClock | None = None) -> None:
         self.clock = StandingClock(STARTED_AT_MS)
         self._worker_clock: Clock = machine_clock or self.clock
-        self.broker = InMemoryBroker(dict.fromkeys(FactKind, 2), SHARDS_TOTAL)
+        self.broker = InMemoryBroker(dict.fromkeys(FactKind, 2), SHARDS_TOTAL, self._worker_clock)
         self.store = InMemoryStore(self._worker_clock)
         self.apply_config = ApplyConfig(
             shards_total=SHARDS_TOTAL, records_per_poll_max=5, facts_per_step_max=3
         )
         self.grace_ms = 1_000
+        self.retention: RetentionConfig | None = RetentionConfig()
         self._workers_total = 0
         self._losses_total = 0
 
@@ -72,8 +72,13 @@ class SmallShop:
                 clock=self._worker_clock,
                 kinds={kind.value: kind for kind in FactKind},
                 apply=self.apply_config,
-                owner=replace(OwnerConfig(), retry_interval_ms=TURN_MS),
-                deadlines=DeadlinesConfig(grace_ms=self.grace_ms, scan_interval_ms=TURN_MS),
+                owner=OwnerConfig(
+                    scan_interval_ms=TURN_MS,
+                    retention_scan_interval_ms=TURN_MS,
+                    retry_interval_ms=TURN_MS,
+                ),
+                deadlines=DeadlinesConfig(grace_ms=self.grace_ms),
+                retention=self.retention,
                 publish=PublishConfig(entries_per_shard_max=2),
                 rebuild=RebuildConfig(records_per_read_max=3, records_per_write_max=2),
                 waypoint=waypoint,
@@ -169,7 +174,11 @@ class SmallShop:
 
     def bodies(self, topic: OutputTopic) -> list[Body]:
         """Return what is published on a topic, in order."""
-        return [json.loads(record.value) for record in self.broker.outputs if record.topic is topic]
+        return [
+            json.loads(record.value)
+            for record in self.broker.outputs
+            if record.topic is topic and record.value is not None
+        ]
 
     def changes(self) -> dict[str, list[Body]]:
         """Return the published changes of each order, in order."""
@@ -182,16 +191,37 @@ class SmallShop:
         """Return the last published status of each order."""
         return {order: bodies[-1]["status"] for order, bodies in self.changes().items()}
 
+    def fates(self) -> dict[str, str]:
+        """Return the last published status of each order, and whether it has left since."""
+        fates: dict[str, str] = {}
+        for record in self.broker.outputs:
+            if record.topic is OutputTopic.RESERVATION_CHANGED:
+                order = record.key.decode()
+                if record.value is None:
+                    fates[order] += ", removed"
+                else:
+                    fates[order] = json.loads(record.value)["status"]
+        return fates
+
     def check_order_of_publication(self) -> None:
-        """Every change once, versions contiguous from 1, every event id once."""
-        for order, bodies in self.changes().items():
-            versions = [body["version"] for body in bodies]
-            assert list(range(1, len(bodies) + 1)) == versions, order
+        """Every change once, versions contiguous from 1, every event id once.
+
+        Behind a tombstone they begin at 1 again.
+        """
+        versions: dict[bytes, int] = {}
+        for record in self.broker.outputs:
+            if record.topic is OutputTopic.RESERVATION_CHANGED:
+                if record.value is None:
+                    del versions[record.key]
+                    continue
+                version = json.loads(record.value)["version"]
+                assert versions.get(record.key, 0) + 1 == version, record.key
+                versions[record.key] = version
         stocks: dict[bytes, int] = {}
         for record in self.broker.outputs:
             if record.topic is OutputTopic.STOCK_CHANGED:
-                version = json.loads(record.value)["version"]
+                version = json.loads(record.value or b"")["version"]
                 assert stocks.get(record.key, 0) < version
                 stocks[record.key] = version
-        event_ids = [json.loads(record.value)["event_id"] for record in self.broker.outputs]
+        event_ids = [dict(record.headers)["ce_id"] for record in self.broker.outputs]
         assert len(set(event_ids)) == len(event_ids)

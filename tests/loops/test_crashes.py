@@ -6,6 +6,7 @@ import pytest
 
 from reservation_worker.adapters.in_memory.broker import Fault
 from reservation_worker.contracts.inputs import FactKind
+from reservation_worker.deadlines import RetentionConfig
 from reservation_worker.ports import Waypoint
 from tests.loops.assembly import Loops
 from tests.loops.small_shop import SmallShop
@@ -16,6 +17,11 @@ SLEEPS_MAX = 5
 """A sleeper takes two workers and twice the time."""
 EVENING_TURNS = 40
 """Enough for the short deadline to pass, and for settlements."""
+RETENTION_MS = 30_000
+"""Longer than the day; shorter than the hour that most orders are held."""
+NIGHT_TURNS = 12
+DEAD_LETTERS_TOTAL = 4
+"""Three of the input, and one of a payment whose order never came."""
 
 
 class Killed(BaseException):
@@ -38,6 +44,7 @@ def killing_at(waypoint: Waypoint, occasion: int) -> Callable[[Waypoint], None]:
 def a_day() -> SmallShop:
     """Return a shop whose input holds every fate: sold, denied, expired, settled, dead."""
     shop = SmallShop()
+    shop.retention = RetentionConfig(RETENTION_MS, RETENTION_MS, facts_per_step_max=2)
     for account in ("acme", "other"):
         shop.count("boots", 5, account=account)
         shop.count("gloves", 5, account=account)
@@ -45,6 +52,7 @@ def a_day() -> SmallShop:
             shop.order(order_id, "boots", account=account)
         shop.order("late", "hats", account=account)
         shop.pay("A", account=account)
+        shop.order("refused", "hats", account=account)
         shop.send(
             FactKind.ORDER_INVOICED,
             {"account": account, "order_id": "A", "invoiced_at": "2026-01-01T00:00:30Z"},
@@ -53,6 +61,7 @@ def a_day() -> SmallShop:
     shop.send(FactKind.INVENTORY_UPDATED, b"{}", partition=1)
     shop.count("boots", 7, at="00:00")
     shop.order("short", "gloves", account="other", ttl_seconds=1)
+    shop.pay("ghost")
     return shop
 
 
@@ -63,15 +72,19 @@ def live(shop: SmallShop, worker: Loops) -> None:
     shop.count("boots", 5, at="00:05")
     for _ in range(EVENING_TURNS):
         shop.turn(worker)
+    shop.clock.advance(RETENTION_MS)
+    for _ in range(NIGHT_TURNS):
+        shop.turn(worker)
 
 
-def undisturbed() -> dict[str, object]:
-    """Return the statuses at the end of a day without any fault."""
+def undisturbed() -> dict[str, str]:
+    """Return what has become of each order at the end of a day without any fault."""
     shop = a_day()
     live(shop, shop.start())
-    statuses = shop.statuses()
-    assert {"Settled", "Acknowledged", "Expired", "Denied", "Authorized"} == set(statuses.values())
-    return statuses
+    fates = shop.fates()
+    gone = {f"{status}, removed" for status in ("Settled", "Expired", "Denied", "Awaiting")}
+    assert {"Acknowledged", "Authorized"} | gone == set(fates.values())
+    return fates
 
 
 @pytest.mark.parametrize("waypoint", list(Waypoint))
@@ -91,8 +104,8 @@ def test_a_worker_killed_at_any_point_loses_nothing_and_repeats_nothing(
             shop.bury()
             live(shop, shop.start())
         repeat = f"{waypoint=} {occasion=}"
-        assert expected == shop.statuses(), repeat
-        assert len(shop.broker.dead_letters) == 3, repeat
+        assert expected == shop.fates(), repeat
+        assert len(shop.broker.dead_letters) == DEAD_LETTERS_TOTAL, repeat
         shop.check_order_of_publication()
     assert kills > 0, "the day does not reach this point"
 
@@ -109,9 +122,9 @@ def test_a_transaction_that_fails_at_any_time_is_neither_lost_nor_repeated(fault
         shop.broker.faults.append(fault)
         live(shop, worker)
         repeat = f"{fault=} {turns_before=}"
-        assert expected == shop.statuses(), repeat
+        assert expected == shop.fates(), repeat
         if fault is not Fault.LOST_AFTER_COMMIT:
-            assert len(shop.broker.dead_letters) == 3, repeat
+            assert len(shop.broker.dead_letters) == DEAD_LETTERS_TOTAL, repeat
         shop.check_order_of_publication()
 
 
@@ -137,7 +150,7 @@ def test_a_worker_that_sleeps_at_any_point_while_another_takes_over_does_no_harm
         live(shop, sleeper)
         sleeps += left[0] <= 0
         repeat = f"{waypoint=} {occasion=}"
-        assert expected == shop.statuses(), repeat
-        assert len(shop.broker.dead_letters) == 3, repeat
+        assert expected == shop.fates(), repeat
+        assert len(shop.broker.dead_letters) == DEAD_LETTERS_TOTAL, repeat
         shop.check_order_of_publication()
     assert sleeps > 0, "the day does not reach this point"

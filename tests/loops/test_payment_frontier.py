@@ -21,7 +21,7 @@ class Payments:
     def __init__(self) -> None:
         self.clock = StandingClock(STARTED_AT_MS)
         self.store_clock = StandingClock(STARTED_AT_MS + 500)
-        self.broker = InMemoryBroker({TOPIC: 2}, 1)
+        self.broker = InMemoryBroker({TOPIC: 2}, 1, self.clock)
         self.frontier = PaymentFrontier(
             InMemoryPaymentOffsets(self.broker, TOPIC),
             InMemoryStore(self.store_clock),

@@ -22,7 +22,9 @@ def make_world(request: pytest.FixtureRequest) -> MakeWorld:
     if request.param == "redis":
         client: redis.Redis = request.getfixturevalue("scenario_client")
         return lambda settled_entries_max: StoreWorld(
-            RedisStore(client, StoreConfig(settled_entries_max=settled_entries_max))
+            RedisStore(
+                client, StoreConfig(settled_entries_max=settled_entries_max), StandingClock()
+            )
         )
     if request.param == "in_memory":
         return lambda settled_entries_max: StoreWorld(

@@ -14,7 +14,7 @@ from reservation_worker.adapters.redis.configuration import StoreConfig
 from reservation_worker.adapters.redis.store import RedisStore
 from reservation_worker.contracts.records import OutputRecord
 from reservation_worker.domain.ledger import SETTLED_ENTRIES_MAX
-from reservation_worker.ports import Store
+from reservation_worker.ports import Clock, Store
 from tests.store.random_facts import NOW_MS
 
 SOCKET_TIMEOUT_SECONDS = 5
@@ -55,7 +55,7 @@ def client_of(url: str) -> redis.Redis:
     )
 
 
-def redis_store(client: redis.Redis, bounds: Bounds) -> RedisStore:
+def redis_store(client: redis.Redis, bounds: Bounds, clock: Clock | None = None) -> RedisStore:
     """Return a store on a real server."""
     return RedisStore(
         client,
@@ -65,13 +65,14 @@ def redis_store(client: redis.Redis, bounds: Bounds) -> RedisStore:
             outbox_steps_max=bounds.outbox_steps_max,
             settled_entries_max=bounds.settled_entries_max,
         ),
+        clock or FrozenClock(),
     )
 
 
-def in_memory_store(bounds: Bounds) -> InMemoryStore:
+def in_memory_store(bounds: Bounds, clock: Clock | None = None) -> InMemoryStore:
     """Return a store in memory with the same bounds."""
     return InMemoryStore(
-        FrozenClock(),
+        clock or FrozenClock(),
         InMemoryStoreConfig(
             facts_per_step_max=bounds.facts_per_step_max,
             event_bytes_max=bounds.event_bytes_max,

@@ -15,6 +15,7 @@ from reservation_worker.domain.facts import (
     OrderLine,
     PaymentApproved,
     ReservationSettlementDue,
+    RetentionReached,
     StockSettlementDue,
 )
 
@@ -33,7 +34,7 @@ def random_fact(random: Random, step: int, offset: int) -> Fact:
 
     With the steps go time and the orders that are spoken of.
     """
-    kind = random.choices(range(8), weights=(22, 14, 24, 10, 8, 14, 2, 2))[0]
+    kind = random.choices(range(9), weights=(22, 14, 24, 10, 8, 14, 2, 2, 6))[0]
     account = random.choice(ACCOUNTS)
     order_id = f"v/{step // STEPS_PER_ORDER_ID + random.randrange(ORDER_IDS_AT_A_TIME)}%"
     cause = Cause(
@@ -77,6 +78,8 @@ def random_fact(random: Random, step: int, offset: int) -> Fact:
             )
         case 6:
             return StockSettlementDue(account, random.choice(WAREHOUSES), random.choice(SKUS))
+        case 7:
+            return RetentionReached(account, order_id, random.randrange(6), at_ms)
         case _:
             return ReservationSettlementDue(
                 account, random.choice(WAREHOUSES), random.choice(SKUS), order_id

@@ -12,14 +12,16 @@ from reservation_worker.contracts.records import (
     PublishedRecord,
 )
 from reservation_worker.ports import Restoring, StepRefused, Store
+from tests.store.random_facts import NOW_MS
 
 Contents = dict[str, object]
+INDEXES = frozenset({"due", "settle", "over", "awaiting"})
 
 
 def published(records: Sequence[OutputRecord], topic: OutputTopic) -> list[PublishedRecord]:
     """Return the records of a topic as they are read back, in order."""
     return [
-        PublishedRecord(topic, one.key, one.value, offset)
+        PublishedRecord(topic, one.key, one.value, offset, NOW_MS)
         for offset, one in enumerate(records)
         if one.topic is topic
     ]
@@ -64,6 +66,12 @@ def contents(client: redis.Redis, shard: int) -> Contents:
         name = key.decode().removeprefix(prefix)
         if name == "meta" or name.startswith("o:"):
             continue
-        is_index = name in {"due", "settle"} or name.startswith("a:")
-        found[name] = client.zrange(key, 0, -1, withscores=True) if is_index else client.get(key)
+        is_index = name in INDEXES or name.startswith("a:")
+        if name == "settle":
+            # In which order they are stated, a later count may have changed.
+            found[name] = set(client.zrange(key, 0, -1))
+        else:
+            found[name] = (
+                client.zrange(key, 0, -1, withscores=True) if is_index else client.get(key)
+            )
     return found

@@ -11,14 +11,22 @@ import redis
 from reservation_worker.adapters.in_memory.store import InMemoryStore
 from reservation_worker.adapters.redis.store import RedisStore
 from reservation_worker.contracts.records import OutputRecord
-from reservation_worker.domain.facts import Fact
+from reservation_worker.domain.facts import Fact, reservation_id_of
 from reservation_worker.domain.keys import ReservationId, StockId
 from reservation_worker.domain.ledger import Ledger, apply
 from reservation_worker.domain.outcome import OutcomeKind, ReservationChanged, StockChanged
-from reservation_worker.domain.reservation import Reservation
+from reservation_worker.domain.reservation import REMOVABLE, Reservation
 from reservation_worker.domain.stock import Stock
-from reservation_worker.ports import OutboxEntry, ShardEpoch, ShardStep, StepRefused, StepReply
-from tests.published import events_of
+from reservation_worker.ports import (
+    OutboxEntry,
+    RetentionAt,
+    ShardEpoch,
+    ShardStep,
+    StepRefused,
+    StepReply,
+)
+from tests.clocks import StandingClock
+from tests.published import events_of, removed_by
 from tests.store.conftest import Bounds, in_memory_store, redis_store
 from tests.store.random_facts import NOW_MS, random_facts
 
@@ -40,8 +48,10 @@ class Comparison:
     def __init__(self, client: redis.Redis, bounds: Bounds) -> None:
         self.client = client
         self.bounds = bounds
-        self.lua: RedisStore = redis_store(client, bounds)
-        self.memory: InMemoryStore = in_memory_store(bounds)
+        self.clock = StandingClock(NOW_MS)
+        self.lua: RedisStore = redis_store(client, bounds, self.clock)
+        self.memory: InMemoryStore = in_memory_store(bounds, self.clock)
+        self.removed_total = 0
         self.ledger = Ledger()
         self.published_reservations: dict[ReservationId, Reservation] = {}
         self.published_stocks: dict[StockId, Stock] = {}
@@ -50,6 +60,7 @@ class Comparison:
 
     def step(self, facts: list[Fact]) -> int:
         """Apply facts everywhere and compare; returns how many of them were taken."""
+        self.clock.advance(1)
         step_before = self.lua.inspect(SHARD).step
         reply = self.lua.step(SHARD, EPOCH, facts)
         assert isinstance(reply, StepReply)
@@ -89,6 +100,9 @@ class Comparison:
                     self.published_reservations[event.reservation.id] = event.reservation
                 elif isinstance(event, StockChanged):
                     self.published_stocks[event.stock.id] = event.stock
+            for removed in removed_by(entry):
+                del self.published_reservations[removed]
+                self.removed_total += 1
 
     def compare_state(self) -> None:
         """Hold what Redis has stored, and what could be restored, against the ledger."""
@@ -105,6 +119,21 @@ class Comparison:
         assert expected_due == self.lua.due([ShardEpoch(SHARD, EPOCH)], FAR_FUTURE_MS, 1_000)[0]
         assert not isinstance(expected_due, StepRefused)
         assert set(ledger.settlements) == set(expected_due.settlements)
+        self._compare_what_may_leave()
+
+    def _compare_what_may_leave(self) -> None:
+        shards, now_ms = [ShardEpoch(SHARD, EPOCH)], self.clock.now_ms()
+        for retention in (RetentionAt(now_ms, 0, 0), RetentionAt(now_ms, 3, 7)):
+            for facts_max in (2, 1_000):
+                expected = self.memory.removable(shards, retention, facts_max)
+                assert expected == self.lua.removable(shards, retention, facts_max)
+        (everything,) = self.lua.removable(shards, RetentionAt(now_ms, 0, 0), 1_000)
+        assert not isinstance(everything, StepRefused)
+        assert {
+            one.id: one.version
+            for one in self.ledger.reservations.values()
+            if one.status in REMOVABLE
+        } == {reservation_id_of(fact): fact.version for fact in everything}
 
     def _stored_entries(self) -> dict[str, list[tuple[str, float]]]:
         prefix = f"{{s{SHARD}}}:a:"
@@ -147,6 +176,13 @@ def test_lua_decides_stores_and_publishes_what_the_ledger_says(
             assert not isinstance(due, StepRefused)
             work: list[Fact] = [*due.settlements, *due.deadlines]
             facts += random.sample(work, min(len(work), random.randrange(1, 4)))
+        if random.random() < 0.3:
+            kept = RetentionAt(comparison.clock.now_ms(), 2, 4)
+            (removable,) = comparison.lua.removable([ShardEpoch(SHARD, EPOCH)], kept, 3)
+            assert not isinstance(removable, StepRefused)
+            facts += removable
+            random.shuffle(facts)
         taken = comparison.step(facts)
         comparison.compare_state()
         seen += facts[:taken]
+    assert comparison.removed_total > 0

@@ -15,7 +15,7 @@ from reservation_worker.domain.outcome import OutcomeKind
 from reservation_worker.embedded.port_claims import claim_port
 from reservation_worker.embedded.valkey import EmbeddedValkey
 from reservation_worker.ports import ShardStep, StoreUnavailable
-from tests.store.conftest import client_of
+from tests.store.conftest import FrozenClock, client_of
 from tests.store.facts import STOCK_ID, counted, invoiced, ordered, paid
 from tests.store.shard import EPOCH, SHARD, apply_all, claim, due
 from tests.waiting import wait_until
@@ -47,7 +47,7 @@ def cluster_store(cluster_valkey: EmbeddedValkey) -> Iterator[RedisStore]:
         host="127.0.0.1", port=cluster_valkey.port, retry=Retry(NoBackoff(), 0), socket_timeout=5
     )
     try:
-        yield RedisStore(client, StoreConfig())
+        yield RedisStore(client, StoreConfig(), FrozenClock())
     finally:
         client.close()
 

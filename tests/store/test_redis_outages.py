@@ -24,7 +24,7 @@ from reservation_worker.ports import (
     StoreUnavailable,
 )
 from tests.published import events_of
-from tests.store.conftest import Bounds, client_of, redis_store
+from tests.store.conftest import Bounds, FrozenClock, client_of, redis_store
 from tests.store.facts import counted, invoiced, ordered, paid
 from tests.store.random_facts import NOW_MS
 from tests.store.shard import EPOCH, SHARD, apply_all, claim, events, outbox, step
@@ -151,6 +151,7 @@ def test_a_server_that_does_not_answer_is_an_outage_and_the_step_may_be_repeated
     impatient = RedisStore(
         redis.Redis.from_url(own_valkey.url, retry=Retry(NoBackoff(), 0), socket_timeout=0.1),
         StoreConfig(attempts_max=2),
+        FrozenClock(),
     )
     claim(own_store)
     own_valkey.suspend()
@@ -194,7 +195,7 @@ def test_thousands_of_keys_in_one_step_are_read_and_written_in_chunks(
     client: redis.Redis,
 ) -> None:
     """Lua's stack holds about 8,000 values."""
-    store = RedisStore(client, StoreConfig(lines_per_step_max=20_000))
+    store = RedisStore(client, StoreConfig(lines_per_step_max=20_000), FrozenClock())
     claim(store)
     orders = [
         replace(
@@ -216,7 +217,7 @@ def test_thousands_of_keys_in_one_step_are_read_and_written_in_chunks(
 
 def test_the_lines_of_a_step_are_bounded(client: redis.Redis) -> None:
     """Large orders make a step long; it takes fewer of them then, and at least one."""
-    store = RedisStore(client, StoreConfig(lines_per_step_max=25))
+    store = RedisStore(client, StoreConfig(lines_per_step_max=25), FrozenClock())
     claim(store)
     facts = [ordered(f"v{number}", lines=10) for number in range(4)]
     assert 2 == len(step(store, facts).outcomes)
@@ -225,7 +226,8 @@ def test_the_lines_of_a_step_are_bounded(client: redis.Redis) -> None:
 
 def test_the_bytes_of_a_step_are_bounded(client: redis.Redis) -> None:
     """One outbox entry must fit what one call reads."""
-    store = RedisStore(client, StoreConfig(event_bytes_max=9_000, step_bytes_max=9_000))
+    bounds = StoreConfig(event_bytes_max=9_000, step_bytes_max=9_000)
+    store = RedisStore(client, bounds, FrozenClock())
     claim(store)
     facts = [ordered(f"v{number}", lines=20) for number in range(50)]
     taken = len(step(store, facts).outcomes)

@@ -1,5 +1,6 @@
 """A shard that was lost is restored from what it has published: key by key what it was."""
 
+from dataclasses import replace
 from random import Random
 
 import pytest
@@ -10,13 +11,14 @@ from reservation_worker.adapters.in_memory.store import InMemoryStore
 from reservation_worker.adapters.redis.configuration import StoreConfig
 from reservation_worker.adapters.redis.restoring import RedisRestoring
 from reservation_worker.contracts.records import OutputRecord, OutputTopic, PublishedRecord
-from reservation_worker.domain.facts import Fact
+from reservation_worker.domain.facts import Fact, StockSettlementDue, stock_id_of
 from reservation_worker.domain.outcome import OutcomeKind
 from reservation_worker.embedded.valkey import EmbeddedValkey
 from reservation_worker.ports import (
     DueWork,
     FatallyBroken,
     Restoring,
+    RetentionAt,
     ShardEpoch,
     ShardStep,
     StepRefusal,
@@ -24,9 +26,10 @@ from reservation_worker.ports import (
     StepReply,
     Store,
 )
+from tests.published import removed_by
 from tests.store.conftest import Bounds, client_of, redis_store
 from tests.store.facts import STOCK_ID, counted, invoiced, ordered, paid, reservation_id
-from tests.store.random_facts import random_facts
+from tests.store.random_facts import NOW_MS, random_facts
 from tests.store.restored import begin, contents, published, restore
 from tests.store.shard import (
     EPOCH,
@@ -71,6 +74,7 @@ class Day:
         self._epoch = EPOCH
         self._seen: list[Fact] = []
         self._records: list[OutputRecord] = []
+        self.removed_total = 0
         self.kinds: set[str] = set()
         """Of the keys that have been restored."""
         claim(self._store)
@@ -84,13 +88,19 @@ class Day:
             assert isinstance(work, DueWork)
             waiting: list[Fact] = [*work.settlements, *work.deadlines]
             facts += random.sample(waiting, min(len(waiting), 2))
+            at = RetentionAt(NOW_MS, 0, 0)
+            (removable,) = self._store.removable([ShardEpoch(SHARD, self._epoch)], at, 3)
+            assert not isinstance(removable, StepRefused)
+            facts += removable
         before = ShardStep(SHARD, self._epoch, self._store.inspect(SHARD).step)
         self._seen += facts[: len(step(self._store, facts, self._epoch).outcomes)]
         for entry in outbox(self._store, before.step, self._epoch):
             self._records += entry.records
+            self.removed_total += len(removed_by(entry))
 
     def lose_and_restore(self) -> None:
         """Drop everything, and find every key again as it was."""
+        self._state_what_is_outdated()
         whole, last = contents(self._client, SHARD), self._store.inspect(SHARD).step
         self._epoch += 1
         begin(self._store, self._restoring, SHARD, self._epoch)
@@ -103,6 +113,17 @@ class Day:
             *(state.epoch, state.step, state.published, state.torn),
         )
         self.kinds |= {name.split(":")[0] for name in whole}
+
+    def _state_what_is_outdated(self) -> None:
+        """A later count may have done what a settlement waits for: nobody restores that."""
+        (work,) = self._store.due([ShardEpoch(SHARD, self._epoch)], 0, 100)
+        assert isinstance(work, DueWork)
+        for one in work.settlements:
+            if isinstance(one, StockSettlementDue):
+                stock = self._store.stock(SHARD, stock_id_of(one))
+                if stock is None or stock.settled_through is None:
+                    reply = step(self._store, [one], self._epoch)
+                    assert (OutcomeKind.REPEAT,) == reply.outcomes
 
 
 def test_on_random_days_every_key_is_what_it_was(client: redis.Redis) -> None:
@@ -117,7 +138,8 @@ def test_on_random_days_every_key_is_what_it_was(client: redis.Redis) -> None:
             if random.random() < 0.2:
                 day.lose_and_restore()
         kinds |= day.kinds
-    assert {"r", "s", "a", "due", "settle"} == kinds
+        assert day.removed_total > 0
+    assert {"r", "s", "a", "due", "settle", "over", "awaiting"} == kinds
 
 
 def test_what_is_restored_goes_on_as_before(
@@ -206,7 +228,7 @@ def test_a_record_that_no_worker_has_written_is_refused(
     begin(store, restoring, SHARD, EPOCH)
     for topic in (OutputTopic.STOCK_CHANGED, OutputTopic.RESERVATION_CHANGED):
         with pytest.raises(FatallyBroken, match="not what a worker writes"):
-            restoring.restore(SHARD, EPOCH, [PublishedRecord(topic, b"k", b"{}", 0)])
+            restoring.restore(SHARD, EPOCH, [PublishedRecord(topic, b"k", b"{}", 0, NOW_MS)])
     assert store.inspect(SHARD).torn
 
 
@@ -220,13 +242,39 @@ def test_a_tombstone_takes_a_reservation_and_its_indexes_away(
     begin(store, restoring, SHARD, NEXT)
     restore(restoring, SHARD, NEXT, records, Random(1))
     (key,) = {one.key for one in published(records, OutputTopic.RESERVATION_CHANGED)}
-    tombstone = PublishedRecord(OutputTopic.RESERVATION_CHANGED, key, None, 9)
+    tombstone = PublishedRecord(OutputTopic.RESERVATION_CHANGED, key, None, 9, NOW_MS)
     assert restoring.restore(SHARD, NEXT, [tombstone]) is None
     assert restoring.finish(SHARD, NEXT, 1) is None
     assert store.reservation(SHARD, reservation_id()) is None
+    kept_for_ever = RetentionAt(FAR_FUTURE_MS, 0, 0)
+    assert ((),) == store.removable([ShardEpoch(SHARD, NEXT)], kept_for_ever, 10)
     work = store.due([ShardEpoch(SHARD, NEXT)], FAR_FUTURE_MS, 10)[0]
     assert not isinstance(work, StepRefused)
     assert () == work.deadlines
+
+
+def test_what_is_restored_is_kept_from_when_it_was_published(
+    store: Store[OutputRecord], restoring: Restoring[PublishedRecord]
+) -> None:
+    """That is later than it was applied: nothing leaves early because a shard was rebuilt."""
+    claim(store)
+    apply_all(store, [ordered("denied"), paid("early")])
+    records = records_of(store)
+    begin(store, restoring, SHARD, NEXT)
+    late = [
+        replace(one, timestamp_ms=NOW_MS + 500)
+        for one in published(records, OutputTopic.RESERVATION_CHANGED)
+    ]
+    assert restoring.restore(SHARD, NEXT, late) is None
+    assert restoring.finish(SHARD, NEXT, 1) is None
+    shards = [ShardEpoch(SHARD, NEXT)]
+    early = RetentionAt(NOW_MS + 500 + 99, 100, 100)
+    assert ((),) == store.removable(shards, early, 10)
+    in_time = RetentionAt(NOW_MS + 500 + 100, 100, 100)
+    (removable,) = store.removable(shards, in_time, 10)
+    assert not isinstance(removable, StepRefused)
+    found = {(one.order_id, one.version, one.reached_at_ms) for one in removable}
+    assert {("denied", 1, NOW_MS + 600), ("early", 1, NOW_MS + 600)} == found
 
 
 def test_other_shards_keep_what_they_have(

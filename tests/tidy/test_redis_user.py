@@ -14,6 +14,7 @@ from reservation_worker.adapters.redis.store import RedisStore
 from reservation_worker.domain.facts import Fact
 from reservation_worker.embedded.valkey import EmbeddedValkey
 from reservation_worker.ports import DueWork, ShardEpoch, ShardStep, StepReply
+from tests.clocks import StandingClock
 from tests.domain import shop
 from tests.store.restored import begin, restore
 from tests.tidy.tree import PACKAGE, ROOT, files
@@ -45,7 +46,7 @@ def client(own_valkey: EmbeddedValkey) -> Iterator[Redis]:
 
 def test_the_user_may_run_a_day_of_the_worker(client: Redis) -> None:
     """Every method of the store, every script, and every kind of fact."""
-    store = RedisStore(client, StoreConfig())
+    store = RedisStore(client, StoreConfig(), StandingClock())
     assert store.now_ms() > 0
     assert store.claim(SHARD, store.inspect(SHARD), EPOCH)
     for fact in (*DAY, shop.balance("chair", 7, counted_at_ms=LATER_MS)):
@@ -65,7 +66,10 @@ def test_the_user_may_run_a_day_of_the_worker(client: Redis) -> None:
 
 def test_the_user_may_rebuild_a_shard(client: Redis) -> None:
     """Also what only a loss brings about."""
-    store, restoring = RedisStore(client, StoreConfig()), RedisRestoring(client, StoreConfig())
+    store, restoring = (
+        RedisStore(client, StoreConfig(), StandingClock()),
+        RedisRestoring(client, StoreConfig()),
+    )
     assert store.claim(SHARD, store.inspect(SHARD), EPOCH)
     for fact in DAY:
         store.step(SHARD, EPOCH, [fact])

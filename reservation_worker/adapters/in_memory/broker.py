@@ -4,9 +4,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum, auto
 
-from reservation_worker.contracts.records import DeadLetter, OutputRecord, Record
+from reservation_worker.contracts.records import DeadLetter, OutputRecord, OutputTopic, Record
 from reservation_worker.ports import (
     BrokerUnavailable,
+    Clock,
     CommitFateUnknown,
     Membership,
     OwnershipLost,
@@ -70,8 +71,9 @@ class Group:
 class InMemoryBroker:
     """Everything is visible once committed; tests make commits fail."""
 
-    def __init__(self, inputs: Mapping[str, int], shards_total: int) -> None:
+    def __init__(self, inputs: Mapping[str, int], shards_total: int, clock: Clock) -> None:
         """Create the input topics, by name with their numbers of partitions."""
+        self._clock = clock
         partitions = [(name, number) for name, total in inputs.items() for number in range(total)]
         self.inputs: dict[Partition, list[Record | None]] = {
             partition: [] for partition in partitions
@@ -82,6 +84,8 @@ class InMemoryBroker:
         self.committed: dict[Partition, int] = {}
         self.positions: dict[int, Position] = {}
         self.outputs: list[OutputRecord] = []
+        self.written_at_ms: list[int] = []
+        """The timestamp of each of them."""
         self.dead_letters: list[DeadLetter] = []
         self.faults: list[Fault] = []
         """What happens to the next transactions, first come first served."""
@@ -133,7 +137,12 @@ class InMemoryBroker:
         self.shard_group.check(membership)
         fault = self._next_fault()
         if fault is not Fault.LOST_BEFORE_COMMIT:
-            self.outputs.extend(records)
+            for record in records:
+                if record.topic is OutputTopic.DEAD_LETTER:
+                    self.dead_letters.append(DeadLetter(record.key, record.value, record.headers))
+                else:
+                    self.outputs.append(record)
+                    self.written_at_ms.append(self._clock.now_ms())
             self.positions.update(positions)
         self._tell(fault)
 

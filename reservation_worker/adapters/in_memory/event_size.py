@@ -27,6 +27,7 @@ def change_bytes_max(change: ReservationChanged) -> int:
         + 64 * len(reservation.acknowledged)
         + sum(_document_bytes(one) for one in (*reservation.invoices, *reservation.cancellations))
         + sum(_kept_bytes(one) for one in reservation.kept)
+        + sum(96 + 2 * _length(topic) for topic, _, _ in reservation.early_facts)
     )
 
 

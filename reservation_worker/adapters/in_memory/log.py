@@ -184,15 +184,16 @@ class InMemoryOutputs:
 
     def read_back(self, shard: int) -> "InMemoryReadBack":
         """Begin to read the newest state of a shard."""
-        return InMemoryReadBack(self._broker.outputs, shard)
+        return InMemoryReadBack(self._broker, shard)
 
 
 class InMemoryReadBack:
     """One pass over what is published of a shard: all stocks first, then all reservations."""
 
-    def __init__(self, outputs: Sequence[OutputRecord], shard: int) -> None:
+    def __init__(self, broker: InMemoryBroker, shard: int) -> None:
+        outputs = broker.outputs
         self._records = [
-            PublishedRecord(topic, one.key, one.value, offset)
+            PublishedRecord(topic, one.key, one.value, offset, broker.written_at_ms[offset])
             for topic in RESTORED_FROM
             for offset, one in enumerate(outputs)
             if one.partition == shard and one.topic is topic

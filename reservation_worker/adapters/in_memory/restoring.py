@@ -110,6 +110,7 @@ def _take(held: Shard, record: PublishedRecord) -> None:
         if record.topic is OutputTopic.RESERVATION_CHANGED:
             account, order_id = split_key(record.key.decode())
             held.reservations.pop(ReservationId(account, order_id), None)
+            held.changed_at_ms.pop(ReservationId(account, order_id), None)
         return
     body = parse_output(record.topic, record.value)
     if isinstance(body, StockChangedBody):
@@ -119,3 +120,4 @@ def _take(held: Shard, record: PublishedRecord) -> None:
         assert isinstance(body, ReservationChangedBody), "nothing else is restored from"
         reservation = restore_reservation(body)
         held.reservations[reservation.id] = reservation
+        held.changed_at_ms[reservation.id] = record.timestamp_ms

@@ -13,6 +13,7 @@ from reservation_worker.domain.facts import (
     Fact,
     OrderCompleted,
     ReservationSettlementDue,
+    RetentionReached,
     Settlement,
     StockSettlementDue,
     reservation_id_of,
@@ -23,15 +24,19 @@ from reservation_worker.domain.ledger import SETTLED_ENTRIES_MAX, Outcome, decid
 from reservation_worker.domain.outcome import (
     OutcomeKind,
     PublishedEvent,
+    Remark,
+    RemovalRemark,
     ReservationChanged,
+    ReservationRemoved,
     StockChanged,
     remark_on,
+    remark_on_removal,
 )
 from reservation_worker.domain.reservation import Reservation
 from reservation_worker.domain.stock import Stock
 from reservation_worker.ports import OutboxEntry
 
-TIMED_FACTS = (DeadlineReached, StockSettlementDue, ReservationSettlementDue)
+TIMED_FACTS = (DeadlineReached, RetentionReached, StockSettlementDue, ReservationSettlementDue)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +62,8 @@ class Shard:
     stocks: dict[StockId, Stock] = field(default_factory=dict)
     stock_versions: dict[StockId, int] = field(default_factory=dict)
     reservations: dict[ReservationId, Reservation] = field(default_factory=dict)
+    changed_at_ms: dict[ReservationId, int] = field(default_factory=dict)
+    """When the step was applied that changed each last."""
     settlements: dict[Settlement, int] = field(default_factory=dict)
     """By ``counted_at`` of the balance that left them."""
     outbox: dict[int, OutboxEntry[OutputRecord]] = field(default_factory=dict)
@@ -67,6 +74,7 @@ class Shard:
         other.stocks = dict(self.stocks)
         other.stock_versions = dict(self.stock_versions)
         other.reservations = dict(self.reservations)
+        other.changed_at_ms = dict(self.changed_at_ms)
         other.settlements = dict(self.settlements)
         other.outbox = dict(self.outbox)
         return other
@@ -84,11 +92,16 @@ class SavedShards:
 
 
 def apply_step(
-    before: Shard, after: Shard, facts: Sequence[Fact], config: InMemoryStoreConfig
+    before: Shard,
+    after: Shard,
+    facts: Sequence[Fact],
+    config: InMemoryStoreConfig,
+    applied_at_ms: int,
 ) -> tuple[OutcomeKind, ...]:
     """Change `after`, a copy of `before`, by a prefix of facts; one outcome for each of them."""
     outcomes: list[OutcomeKind] = []
     events: list[PublishedEvent] = []
+    removals: list[ReservationRemoved] = []
     stocks = _Stocks()
     for fact in facts[: config.facts_per_step_max]:
         if not stocks.admits(fact, _reservation_of(after, fact)):
@@ -104,16 +117,27 @@ def apply_step(
         )
         outcomes.append(outcome.kind)
         events += _take(after, fact, outcome, stocks)
-    events += _stock_events(before, after, stocks)
+        if outcome.change is not None:
+            after.changed_at_ms[outcome.change.reservation.id] = applied_at_ms
+        if outcome.removal is not None:
+            removals.append(outcome.removal)
+    events += (*_stock_events(before, after, stocks), *removals)
     if events:
         after.step += 1
-        changes = [event for event in events if isinstance(event, ReservationChanged)]
         after.outbox[after.step] = OutboxEntry(
             after.step,
             tuple(encode_step(after.number, after.step, events)),
-            tuple([remark for change in changes if (remark := remark_on(change)) is not None]),
+            tuple(_remarks(events)),
         )
     return tuple(outcomes)
+
+
+def _remarks(events: Sequence[PublishedEvent]) -> Iterator[Remark | RemovalRemark]:
+    for event in events:
+        if isinstance(event, ReservationChanged) and (remark := remark_on(event)) is not None:
+            yield remark
+        elif isinstance(event, ReservationRemoved):
+            yield remark_on_removal(event)
 
 
 def settlement_key(settlement: Settlement) -> str:
@@ -133,8 +157,10 @@ def _bounded(outcome: Outcome, event_bytes_max: int) -> Outcome:
 
 @dataclass(slots=True)
 class _Stocks:
-    """The stocks that the facts of one step have named so far, and how."""
+    """What the facts of one step have named so far, and how."""
 
+    reservations: set[ReservationId] = field(default_factory=set)
+    removed: set[ReservationId] = field(default_factory=set)
     named: set[StockId] = field(default_factory=set)
     balanced: set[StockId] = field(default_factory=set)
     last_touch: dict[StockId, "_Touch"] = field(default_factory=dict)
@@ -148,10 +174,23 @@ class _Stocks:
             self.named.add(stock_id)
             self.balanced.add(stock_id)
             return True
+        if not self._admits_reservation(fact, reservation_id_of(fact)):
+            return False
         names = _stocks_named(fact, reservation)
         if names & self.balanced:
             return False
         self.named |= names
+        return True
+
+    def _admits_reservation(self, fact: Fact, reservation_id: ReservationId) -> bool:
+        """Tell whether a fact may join; the end of a retention has its reservation to itself."""
+        if reservation_id in self.removed:
+            return False
+        if isinstance(fact, RetentionReached):
+            if reservation_id in self.reservations:
+                return False
+            self.removed.add(reservation_id)
+        self.reservations.add(reservation_id)
         return True
 
 
@@ -172,6 +211,9 @@ def _take(
     change = outcome.change
     if change is not None:
         after.reservations[change.reservation.id] = change.reservation
+    if outcome.removal is not None:
+        del after.reservations[outcome.removal.reservation_id]
+        del after.changed_at_ms[outcome.removal.reservation_id]
     for stock in outcome.stocks:
         after.stocks[stock.id] = stock
         stocks.last_touch[stock.id] = _Touch(fact, _occurred_at_ms(fact, outcome, stock))
@@ -212,6 +254,8 @@ def _reservation_of(shard: Shard, fact: Fact) -> Reservation | None:
 
 
 def _stocks_named(fact: Fact, reservation: Reservation | None) -> set[StockId]:
+    if isinstance(fact, RetentionReached):
+        return set()
     if isinstance(fact, ReservationSettlementDue):
         return {stock_id_of(fact)}
     if reservation is not None and reservation.lines:

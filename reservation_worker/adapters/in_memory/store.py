@@ -12,15 +12,16 @@ from reservation_worker.adapters.in_memory.shard import (
     settlement_key,
 )
 from reservation_worker.contracts.records import OutputRecord
-from reservation_worker.domain.facts import DeadlineReached, Fact
+from reservation_worker.domain.facts import DeadlineReached, Fact, RetentionReached
 from reservation_worker.domain.keys import ReservationId, StockId
-from reservation_worker.domain.reservation import Reservation
+from reservation_worker.domain.reservation import OVER, Reservation, Status
 from reservation_worker.domain.stock import Stock
 from reservation_worker.ports import (
     Clock,
     DueWork,
     Look,
     OutboxEntry,
+    RetentionAt,
     ShardEpoch,
     ShardState,
     ShardStep,
@@ -131,7 +132,7 @@ class InMemoryStore:
             if held.step - held.published >= self._config.outbox_steps_max:
                 return StepRefused(StepRefusal.OUTBOX_FULL, held.epoch)
             after = held.copied()
-            outcomes = apply_step(held, after, facts, self._config)
+            outcomes = apply_step(held, after, facts, self._config, self._clock.now_ms())
             self._shards[shard] = after
             return StepReply(outcomes, after.step, after.published)
 
@@ -161,6 +162,14 @@ class InMemoryStore:
         assert facts_max >= 1, "no number means infinity"
         with self._lock:
             return tuple([self._due(one, expired_up_to_ms, facts_max) for one in shards])
+
+    def removable(
+        self, shards: Sequence[ShardEpoch], retention: RetentionAt, facts_max: int
+    ) -> tuple[tuple[RetentionReached, ...] | StepRefused, ...]:
+        """Return what of each shard has been kept long enough, oldest first."""
+        assert facts_max >= 1, "no number means infinity"
+        with self._lock:
+            return tuple([self._removable(one, retention, facts_max) for one in shards])
 
     def look(self, published: Sequence[ShardStep], shards: Sequence[int]) -> Look:
         """Mark what is published, and tell of shards whether there is anything new."""
@@ -225,6 +234,29 @@ class InMemoryStore:
             ),
             tuple(settlements[:facts_max]),
         )
+
+    def _removable(
+        self, one: ShardEpoch, retention: RetentionAt, facts_max: int
+    ) -> tuple[RetentionReached, ...] | StepRefused:
+        held = self._admitted(one.shard, one.epoch)
+        if isinstance(held, StepRefused):
+            return held
+        facts: list[RetentionReached] = []
+        for statuses, kept_ms in (
+            (OVER, retention.over_ms),
+            (frozenset({Status.AWAITING}), retention.awaiting_ms),
+        ):
+            found = sorted(
+                (held.changed_at_ms[one.id] + kept_ms, one.id.key, one)
+                for one in held.reservations.values()
+                if one.status in statuses
+                and held.changed_at_ms[one.id] + kept_ms <= retention.now_ms
+            )
+            facts += [
+                RetentionReached(one.id.account, one.id.order_id, one.version, reached_at_ms)
+                for reached_at_ms, _, one in found
+            ]
+        return tuple(sorted(facts, key=lambda fact: fact.reached_at_ms)[:facts_max])
 
     def _read_outbox(
         self, after: ShardStep, entries_max: int

@@ -22,7 +22,12 @@ from reservation_worker.adapters.kafka.read_back import (
     read_back_options,
 )
 from reservation_worker.adapters.kafka.watermarks import Edge, edge_offsets
-from reservation_worker.contracts.records import RESTORED_FROM, OutputTopic, PublishedRecord
+from reservation_worker.contracts.records import (
+    EVENT_TOPICS,
+    RESTORED_FROM,
+    OutputTopic,
+    PublishedRecord,
+)
 from reservation_worker.ports import BrokerUnavailable, Clock, Partition, ReadBack
 
 ROLE: Final = "outputs"
@@ -47,7 +52,7 @@ class KafkaOutputs:
         Raises:
             BrokerUnavailable: Kafka does not answer, or a transaction is still open.
         """
-        passes = [one for one in self._passes(shard, self._topics) if one.end > one.begin]
+        passes = [one for one in self._passes(shard, EVENT_TOPICS) if one.end > one.begin]
         if not passes:
             return True
         # Not the rebuilds' reader: one of them may be under way.

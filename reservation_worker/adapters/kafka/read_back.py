@@ -90,7 +90,7 @@ class KafkaReadBack:
             raise BrokerUnavailable(error_of(exception).str()) from exception
         taken = [(message, self._take(message, current)) for message in messages]
         records = [record for _, record in taken if record is not None]
-        # Of a partition the steps only grow, and tombstones have none.
+        # Of a partition the steps only grow; a record that another program wrote may have none.
         steps = (
             step_of(dict(message.headers() or ()))
             for message, record in reversed(taken)
@@ -136,4 +136,6 @@ class KafkaReadBack:
             return None
         self._offset = offset + 1
         # Without a key only on the topic that is not restored from: the others are compacted.
-        return PublishedRecord(current.topic, message.key() or b"", message.value(), offset)
+        _, timestamp_ms = message.timestamp()
+        key = message.key() or b""
+        return PublishedRecord(current.topic, key, message.value(), offset, timestamp_ms)

@@ -12,7 +12,8 @@ from reservation_worker.adapters.kafka.producer import (
     ProducerTimeouts,
     TransactionalProducer,
 )
-from reservation_worker.contracts.records import OutputRecord, OutputTopic
+from reservation_worker.contracts.dead_letters import GROUP_HEADER
+from reservation_worker.contracts.records import Headers, OutputRecord, OutputTopic
 from reservation_worker.ports import Clock, Membership, Position, Waypoint
 
 ROLE: Final = "publish"
@@ -36,6 +37,7 @@ class KafkaTransactions:
 
     def __init__(self, config: KafkaConfig, parts: TransactionsParts) -> None:
         self._parts = parts
+        self._letter_headers = ((GROUP_HEADER, config.group_id.encode()),)
         self._producer = TransactionalProducer(
             producer_options(config, ROLE),
             ProducerTimeouts(config.request_timeout_ms, config.transaction_timeout_ms),
@@ -75,7 +77,7 @@ class KafkaTransactions:
                     record.value,
                     record.key,
                     record.partition,
-                    list(record.headers),
+                    list(self._headers(record)),
                 )
                 for record in records
             ),
@@ -91,6 +93,12 @@ class KafkaTransactions:
                 Waypoint.PUBLISH_BEFORE_COMMIT if records else Waypoint.TAKEOVER_BEFORE_MINT
             ),
         )
+
+    def _headers(self, record: OutputRecord) -> Headers:
+        """A dead letter names the group that has read the facts as well."""
+        if record.topic is OutputTopic.DEAD_LETTER:
+            return record.headers + self._letter_headers
+        return record.headers
 
     def close(self) -> None:
         """Give the producer up."""

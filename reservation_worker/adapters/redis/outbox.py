@@ -21,11 +21,13 @@ from reservation_worker.adapters.redis.records import (
 )
 from reservation_worker.contracts.instants import instant_text
 from reservation_worker.contracts.records import OutputRecord
+from reservation_worker.contracts.removed import orphan_record, tombstone_record
 from reservation_worker.contracts.written import (
     WrittenAcknowledgedLine,
     WrittenAcknowledgedUnits,
     WrittenAcknowledgement,
     WrittenCause,
+    WrittenCoordinates,
     WrittenKept,
     WrittenKeptCancellation,
     WrittenKeptInvoice,
@@ -42,14 +44,21 @@ from reservation_worker.contracts.written import (
     reservation_record,
     stock_record,
 )
-from reservation_worker.domain.keys import split_key, split_pair
-from reservation_worker.domain.outcome import Reason, Remark
+from reservation_worker.domain.keys import ReservationId, split_key, split_pair
+from reservation_worker.domain.outcome import (
+    Reason,
+    Remark,
+    RemovalRemark,
+    ReservationRemoved,
+    remark_on_removal,
+)
 from reservation_worker.domain.reservation import Status
 from reservation_worker.ports import OutboxEntry
 
-OUTBOX_FORMAT: Final = 2
+OUTBOX_FORMAT: Final = 3
 _HEAD_WIDTH: Final = 6
 _STOCK_HEAD_WIDTH: Final = 4
+_REMOVAL_WIDTH: Final = 4
 _STATUS_TEXTS: Final[tuple[Any, ...]] = tuple(
     None if status is None else status.value for status in STATUSES
 )
@@ -64,7 +73,7 @@ _NO_INTERNAL: Final = WrittenStockInternal()
 
 def encode_outbox_entry(shard: int, step: int, packed: bytes) -> OutboxEntry[OutputRecord]:
     """Return the records of a step in the order in which they are published."""
-    layout, change_heads, changes, stock_heads, stocks = decode_array(packed)
+    layout, change_heads, changes, stock_heads, stocks, removals = decode_array(packed)
     assert layout == OUTBOX_FORMAT, f"an outbox entry of another release: {layout}"
     entry = _Entry(shard, step)
     causes: list[Value] = [None]
@@ -79,6 +88,8 @@ def encode_outbox_entry(shard: int, step: int, packed: bytes) -> OutboxEntry[Out
         # The last change that touched the stock, else the balance that did.
         traced = causes[change] if change else cause
         entry.add_stock(account, name, occurred_at_ms, None if change else cause, traced, stock)
+    if removals:
+        entry.add_removals(removals)
     return OutboxEntry(step, tuple(entry.records), tuple(entry.remarks))
 
 
@@ -87,7 +98,7 @@ class _Entry:
 
     def __init__(self, shard: int, step: int) -> None:
         self.records: list[OutputRecord] = []
-        self.remarks: list[Remark] = []
+        self.remarks: list[Remark | RemovalRemark] = []
         self._shard = shard
         self._prefix = f"{shard}-{step}-"
 
@@ -176,6 +187,24 @@ class _Entry:
         occurred_at = instant_text(occurred_at_ms)
         self.records.append(stock_record(body, key, occurred_at, traceparent, self._shard))
 
+    def add_removals(self, packed: list[Any]) -> None:
+        letters: list[OutputRecord] = []
+        for key, code, removed_at_ms, early_facts in groups(packed, _REMOVAL_WIDTH):
+            status = STATUSES[code]
+            assert status is not None, "what is removed was there"
+            removed = ReservationRemoved(
+                ReservationId(*split_pair(key)),
+                status,
+                removed_at_ms,
+                tuple(groups(early_facts, 3)) if early_facts else (),
+            )
+            event_id = f"{self._prefix}{len(self.records)}"
+            self.records.append(tombstone_record(removed, event_id, self._shard))
+            self.remarks.append(remark_on_removal(removed))
+            if removed.early_facts:
+                letters.append(orphan_record(removed))
+        self.records += letters
+
 
 def _lines(packed: list[Any]) -> list[WrittenLine]:
     return [
@@ -202,7 +231,7 @@ def _acknowledged_lines(
 
 
 def _reservation_internal(packed: list[Any]) -> WrittenReservationInternal:
-    payment_id, digest, acknowledged, invoices, cancellations, conflicts, kept = packed[
+    payment_id, digest, acknowledged, invoices, cancellations, conflicts, kept, early = packed[
         4:FIRST_LINE
     ]
     return WrittenReservationInternal(
@@ -215,6 +244,7 @@ def _reservation_internal(packed: list[Any]) -> WrittenReservationInternal:
         _remembered(cancellations) if cancellations else (),
         conflicts or (),
         [_kept(*one) for one in kept] if kept else (),
+        [WrittenCoordinates(*one) for one in groups(early, 3)] if early else (),
     )
 
 

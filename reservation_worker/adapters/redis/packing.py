@@ -19,6 +19,7 @@ from reservation_worker.domain.facts import (
     OrderInvoiced,
     PaymentApproved,
     ReservationSettlementDue,
+    RetentionReached,
     StockSettlementDue,
 )
 from reservation_worker.domain.keys import join_key
@@ -130,6 +131,14 @@ def _pack_deadline_reached(fact: DeadlineReached, cause_bytes: int) -> tuple[Row
     return row, NOTHING
 
 
+def _pack_retention_reached(fact: RetentionReached, cause_bytes: int) -> tuple[Row, tuple[()]]:
+    row = (
+        *(9, join_key(fact.account), join_key(fact.account, fact.order_id), cause_bytes),
+        *(fact.reached_at_ms, fact.version, False, False),
+    )
+    return row, NOTHING
+
+
 def _pack_balance_counted(fact: BalanceCounted, cause_bytes: int) -> tuple[Row, tuple[()]]:
     row = (
         *(6, join_key(fact.account), join_key(fact.warehouse_id, fact.sku), cause_bytes),
@@ -166,6 +175,7 @@ _FACT_PACKERS: dict[type[Fact], Callable[[Any, int], tuple[Row, Sequence[object]
     OrderInvoiced: _pack_order_invoiced,
     OrderCanceled: _pack_order_canceled,
     DeadlineReached: _pack_deadline_reached,
+    RetentionReached: _pack_retention_reached,
     BalanceCounted: _pack_balance_counted,
     StockSettlementDue: _pack_stock_settlement,
     ReservationSettlementDue: _pack_reservation_settlement,

@@ -43,6 +43,7 @@ def pack_published_reservation(value: bytes) -> bytes:
         _flat((_present(one.id), one.digest) for one in internal.cancellations),
         list(internal.conflicts) or False,
         [_kept(one) for one in internal.kept] or False,
+        _flat((one.topic, one.partition, one.offset) for one in internal.early_facts),
     ]
     for line in body.lines:
         packed += (

@@ -36,7 +36,7 @@ from reservation_worker.domain.stock import Stock
 from reservation_worker.ports import StepRefusal, StepRefused
 
 LINE_WIDTH = 9
-FIRST_LINE = 11
+FIRST_LINE = 12
 """Where the lines begin in a packed reservation."""
 KEPT_INVOICE, KEPT_CANCELLATION = 1, 2
 
@@ -131,6 +131,7 @@ def _reservation(reservation_id: ReservationId, packed: list[Any]) -> Reservatio
         cancellations,
         conflicts,
         kept,
+        early_facts,
     ) = packed[:FIRST_LINE]
     return Reservation(
         reservation_id,
@@ -151,6 +152,7 @@ def _reservation(reservation_id: ReservationId, packed: list[Any]) -> Reservatio
         _remembered(cancellations) if cancellations else (),
         tuple(conflicts) if conflicts else (),
         tuple([_kept(one) for one in kept]) if kept else (),
+        tuple(groups(early_facts, 3)) if early_facts else (),
     )
 
 

@@ -73,6 +73,8 @@ class RedisRestoring:
                 where = f"{record.topic.value}-{shard}, offset {record.offset}"
                 raise FatallyBroken(f"{where}: not what a worker writes") from error
             arguments += (record.key, packed)
+            if not are_stocks:
+                arguments.append(record.timestamp_ms)
         script = "restore_stocks" if are_stocks else "restore_reservations"
         return _refusal(self._calls.run(script, shard, epoch, *arguments))
 

@@ -36,6 +36,7 @@ PARTS = (
     "order_invoiced",
     "order_canceled",
     "deadline_reached",
+    "retention_reached",
     "settlement_due",
     "balance_counted",
     "reading",
@@ -50,6 +51,7 @@ ENTRIES = (
     "read_outbox",
     "mark_published",
     "due",
+    "removable",
     "begin_restoring",
     "drop",
     "restore_stocks",
@@ -62,7 +64,10 @@ ENTRIES = (
 FIELDS_NEEDED = ("Purpose", "Keys", "Arguments", "Outcomes", "Needs")
 FIELDS_ALLOWED = (*FIELDS_NEEDED, "Flags", "Replies")
 KEY_KINDS = frozenset(
-    {"meta", "reservation", "stock", "acknowledged", "due", "settle", "outbox", "given"}
+    {
+        *("meta", "reservation", "stock", "outbox", "given"),
+        *("acknowledged", "due", "settle", "over", "awaiting"),
+    }
 )
 OUTCOMES = frozenset({*OutcomeKind, *StepRefusal})
 FLAGS = frozenset({"no-writes", "allow-oom"})

@@ -8,6 +8,7 @@ from reservation_worker.adapters.redis.outbox import encode_outbox_entry
 from reservation_worker.adapters.redis.packing import pack_facts
 from reservation_worker.adapters.redis.pipeline import Reply
 from reservation_worker.adapters.redis.records import (
+    groups,
     refused,
     unpack_outcomes,
     unpack_reservation,
@@ -16,15 +17,17 @@ from reservation_worker.adapters.redis.records import (
 )
 from reservation_worker.adapters.redis.scripts import Script
 from reservation_worker.contracts.records import OutputRecord
-from reservation_worker.domain.facts import DeadlineReached, Fact
+from reservation_worker.domain.facts import DeadlineReached, Fact, RetentionReached
 from reservation_worker.domain.keys import ReservationId, StockId, split_key
 from reservation_worker.domain.reservation import Reservation
 from reservation_worker.domain.stock import Stock
 from reservation_worker.domain.values import value_class
 from reservation_worker.ports import (
+    Clock,
     DueWork,
     Look,
     OutboxEntry,
+    RetentionAt,
     ShardEpoch,
     ShardState,
     ShardStep,
@@ -43,10 +46,12 @@ class RedisStore:
         self,
         client: Client,
         config: StoreConfig,
+        clock: Clock,
         scripts: Mapping[str, Script] | None = None,
     ) -> None:
         """Use the package's own scripts unless others are given."""
         self._config = config
+        self._clock = clock
         self._calls = Calls(client, config.attempts_max, scripts)
 
     def now_ms(self) -> int:
@@ -109,6 +114,24 @@ class RedisStore:
         )
         return tuple([_due_work(reply) for reply in replies()])
 
+    def removable(
+        self, shards: Sequence[ShardEpoch], retention: RetentionAt, facts_max: int
+    ) -> tuple[tuple[RetentionReached, ...] | StepRefused, ...]:
+        """Return what of each shard has been kept long enough, oldest first."""
+        assert facts_max >= 1, "no number means infinity"
+        over_up_to_ms = retention.now_ms - retention.over_ms
+        awaiting_up_to_ms = retention.now_ms - retention.awaiting_ms
+        replies = self._calls.send(
+            [
+                self._calls.script(
+                    "removable",
+                    *(one.shard, one.epoch, over_up_to_ms, awaiting_up_to_ms, facts_max),
+                )
+                for one in shards
+            ]
+        )
+        return tuple([_removable(reply, retention, facts_max) for reply in replies()])
+
     def look(self, published: Sequence[ShardStep], shards: Sequence[int]) -> Look:
         """Mark what is published, and tell of shards whether there is anything new."""
         marks = [
@@ -161,6 +184,7 @@ class RedisStore:
             config.step_bytes_max,
             config.outbox_steps_max,
             config.settled_entries_max,
+            self._clock.now_ms(),
         )
 
 
@@ -211,6 +235,21 @@ def _due_work(reply: Reply) -> DueWork | StepRefused:
         ),
         tuple(unpack_settlement(member.decode()) for member in settlements),
     )
+
+
+def _removable(
+    reply: Reply, retention: RetentionAt, facts_max: int
+) -> tuple[RetentionReached, ...] | StepRefused:
+    if reply[0] == 0:
+        return refused(reply)
+    _, over, awaiting = reply
+    facts = [
+        RetentionReached(account, order_id, version, int(score) + kept_ms)
+        for found, kept_ms in ((over, retention.over_ms), (awaiting, retention.awaiting_ms))
+        for key, score, version in groups(found, 3)
+        for account, order_id in (split_key(key.decode()),)
+    ]
+    return tuple(sorted(facts, key=lambda fact: fact.reached_at_ms)[:facts_max])
 
 
 def _marked(mark: ShardStep, reply: Reply) -> StepRefused | None:

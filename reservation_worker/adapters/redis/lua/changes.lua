@@ -9,6 +9,7 @@ local changes = {}
 
 local VERSION, EXPIRES_AT = wire.reservation.VERSION, wire.reservation.EXPIRES_AT
 local CONFLICTS, KEPT = wire.reservation.CONFLICTS, wire.reservation.KEPT
+local COMPLETED_AT, EARLY_FACTS = wire.reservation.COMPLETED_AT, wire.reservation.EARLY_FACTS
 local FIRST, WIDTH, STOCK = wire.line.FIRST, wire.line.WIDTH, wire.line.STOCK
 local OCCURRED_AT, CAUSE = wire.stock.OCCURRED_AT, wire.stock.CAUSE
 local CHANGE = wire.stock.CHANGE
@@ -40,6 +41,14 @@ local function kept_bytes(kept)
   return bytes
 end
 
+local function early_facts_bytes(early)
+  local bytes = 0
+  for position = 1, #early, 3 do
+    bytes = bytes + 96 + 2 * #early[position]
+  end
+  return bytes
+end
+
 -- An upper bound of the JSON that will be published: names and numbers at their longest, and every
 -- byte of an id escaped. The in-memory store has the same sum.
 local function event_bytes(draft, cause)
@@ -60,6 +69,7 @@ local function event_bytes(draft, cause)
     + documents_bytes(reservation[reservation_at.INVOICES] or {})
     + documents_bytes(reservation[reservation_at.CANCELLATIONS] or {})
     + kept_bytes(reservation[KEPT] or {})
+    + early_facts_bytes(reservation[EARLY_FACTS] or {})
 end
 
 local function fits(step, draft, cause, packed)
@@ -155,12 +165,14 @@ end
 local function publish(step, draft, reason, occurred_at, cause, packed)
   local heads, pieces, number = step.heads, step.pieces, step.change_count
   local head_at, piece_at = 6 * number, 2 * number
-  heads[head_at + 1], heads[head_at + 2] = draft.record.key, draft.status_before
-  heads[head_at + 3], heads[head_at + 4] = drafts.status(draft.reservation), reason
+  local record, status = draft.record, drafts.status(draft.reservation)
+  record.status = status
+  heads[head_at + 1], heads[head_at + 2] = record.key, draft.status_before
+  heads[head_at + 3], heads[head_at + 4] = status, reason
   heads[head_at + 5], heads[head_at + 6] = occurred_at, rarities(draft)
   pieces[piece_at + 1], pieces[piece_at + 2] = cause, packed
   step.change_count = number + 1
-  step.event_bytes = step.event_bytes + #draft.record.key + #cause + #packed
+  step.event_bytes = step.event_bytes + #record.key + #cause + #packed
 end
 
 local function note_changes(step, draft, occurred_at)
@@ -168,6 +180,7 @@ local function note_changes(step, draft, occurred_at)
   if not record.is_changed then
     local count = step.changed_record_count + 1
     record.is_changed = true
+    record.status_before = draft.status_before
     step.changed_record_count = count
     step.changed_records[count] = record
   end
@@ -185,11 +198,23 @@ local function note_changes(step, draft, occurred_at)
   end
 end
 
+-- Until the order comes, a reservation remembers where its facts stand.
+local function remember_early_fact(reservation, cause)
+  local early, coordinates = reservation[EARLY_FACTS] or {}, cmsgpack.unpack(cause)
+  local count = #early
+  for position = 1, 3 do
+    early[count + position] = coordinates[position]
+  end
+  reservation[EARLY_FACTS] = early
+end
+
 -- Ends a decision that changed something. `cause`: bytes of msgpack.
 function changes.made(step, draft, reason, occurred_at, cause)
   local reservation = draft.reservation
   reservation[VERSION] = reservation[VERSION] + 1
-  if reservation[KEPT] and reservation[reservation_at.COMPLETED_AT] then
+  if not reservation[COMPLETED_AT] then
+    remember_early_fact(reservation, cause)
+  elseif reservation[KEPT] then
     invoicing.drop_useless(draft)
   end
   if reservation[EXPIRES_AT] and (draft.is_paid or not drafts.has_held_units(reservation)) then

@@ -4,7 +4,7 @@
 -- Arguments: facts, causes, step_bytes_max
 -- Outcomes: changed, repeat, refused, conflict, balance_differs, out_of_bounds
 -- Needs: wire, drafts, order_completed, payment_approved, order_invoiced, order_canceled,
---   deadline_reached, settlement_due, balance_counted
+--   deadline_reached, retention_reached, settlement_due, balance_counted
 
 local deciding = {}
 
@@ -18,6 +18,7 @@ local of_reservation = {
   [kind.ORDER_INVOICED] = order_invoiced,
   [kind.ORDER_CANCELED] = order_canceled,
   [kind.DEADLINE_REACHED] = deadline_reached,
+  [kind.RETENTION_REACHED] = retention_reached,
   [kind.RESERVATION_SETTLEMENT_DUE] = settlement_due.of_reservation,
 }
 

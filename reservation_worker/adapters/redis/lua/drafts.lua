@@ -18,7 +18,7 @@ local CANCELED, EXPIRED, DENIED = wire.line.CANCELED, wire.line.EXPIRED, wire.li
 local move_held, confirm_held, status = stocks.move_held, stocks.confirm_held, wire.status
 
 function drafts.empty_reservation()
-  return { 0, false, false, false, false, false, false, false, false, false, false }
+  return { 0, false, false, false, false, false, false, false, false, false, false, false }
 end
 
 -- One draft serves all facts of a step, one after the other.

@@ -1,4 +1,4 @@
---- indexes: the sorted sets beside the values: deadlines, settlements, acknowledged entries.
+--- indexes: the sorted sets beside the values: deadlines, settlements, entries, what is kept.
 -- Purpose: adds and removes any number of members.
 -- Keys: given
 -- Arguments: none

@@ -5,7 +5,8 @@
 -- Outcomes: none
 -- Needs: wire, chunks, stocks, drafts
 -- A balance has its stock to itself in a step: the prefix ends before a balance of a stock that an
--- earlier fact names, and before a fact that names a stock balanced in this step.
+-- earlier fact names, and before a fact that names a stock balanced in this step. In the same way
+-- a reservation whose retention was reached has no other facts in its step.
 
 local reading = {}
 
@@ -16,6 +17,7 @@ local COMPLETED_AT, EXPIRES_AT = wire.reservation.COMPLETED_AT, wire.reservation
 local unpack_limit = cmsgpack.unpack_limit
 local ORDER_COMPLETED, SETTLEMENT = kind.ORDER_COMPLETED, kind.RESERVATION_SETTLEMENT_DUE
 local INVOICED, CANCELED = kind.ORDER_INVOICED, kind.ORDER_CANCELED
+local RETENTION = kind.RETENTION_REACHED
 local BALANCE, STOCK_SETTLEMENT = kind.BALANCE_COUNTED, kind.STOCK_SETTLEMENT_DUE
 
 -- What the naming of stocks puts where the stocks themselves come once they are read.
@@ -56,6 +58,9 @@ local function read_reservations(step)
           opened_by = false, -- and the fact that brings the order
           are_stocks_named = false,
           expires_at_before = false,
+          status_before = 0, -- before the step; 0: there was none
+          status = 0,
+          is_alone = false, -- no other fact of this step may name it
           is_changed = false,
         }
         by_key[key] = record
@@ -87,7 +92,7 @@ local function open(step, record, fact)
   record.opened_by = fact
   record.opened = {
     0, fact[fact_at.AT], fact[fact_at.EXPIRES_AT], false, false, fact[fact_at.ORDER_DIGEST],
-    false, false, false, false, false,
+    false, false, false, false, false, false,
     select(2, unpack_limit(step.lines, fact[fact_at.LINE_VALUES], fact[fact_at.LINE_OFFSET])),
   }
 end
@@ -137,11 +142,18 @@ end
 -- Tells whether the fact may join the step, and what it costs in lines.
 local function name_stocks(step, fact, record)
   local cost, kind_of_fact = 1, fact[KIND]
+  if record.is_alone or (kind_of_fact == RETENTION and record.value) then
+    return false, cost
+  end
   if not record.value then
     cost = cost + unpack_reservation(record)
   end
   if kind_of_fact == SETTLEMENT then
     return name_one(step, fact[ACCOUNT], fact[fact_at.SETTLED_STOCK], NAMED), cost
+  end
+  if kind_of_fact == RETENTION then
+    record.is_alone = true
+    return true, cost
   end
   local reservation = record.value
   if not reservation[COMPLETED_AT] then

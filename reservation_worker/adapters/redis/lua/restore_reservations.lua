@@ -1,8 +1,9 @@
 --- restore_reservations: reservations as they were published last, and their indexes.
 -- Purpose: the second half of restoring a shard, after all of its stocks. A later version of a
 --   reservation replaces an earlier one and what that one had in the indexes.
--- Keys: meta, reservation, stock, acknowledged, due, settle
--- Arguments: epoch, then for each reservation: account/order, packed (empty: it was removed)
+-- Keys: meta, reservation, stock, acknowledged, due, settle, over, awaiting
+-- Arguments: epoch, then for each reservation: account/order, packed (empty: it was removed),
+--   timestamp of the record
 -- Outcomes: epoch, server
 -- Needs: wire, chunks, guard, stocks, drafts, indexes
 -- Replies { 0, reason, epoch } or { 1 }.
@@ -18,6 +19,7 @@ local COUNTED_AT = wire.stock.COUNTED_AT
 
 local prefix = guard.prefix(KEYS[1])
 local due, settlements, entries = {}, {}, {} -- each: member -> score or false; entries by stock
+local kept = { over = {}, awaiting = {} } -- likewise
 local read_stocks = {}
 
 local function stock_of(name)
@@ -46,17 +48,30 @@ local function index_units(key, reservation, at, units, is_there)
   of_stock[member .. '/' .. wire.integer(units.invoiced_at)] = is_there and units.invoiced_at
 end
 
-local function index(key, packed, is_there)
+local function index_kept(key, reservation, timestamp)
+  local of_index = wire.kept_in[drafts.status(reservation)]
+  if of_index then
+    kept[of_index][key] = timestamp
+  end
+end
+
+-- `timestamp`: of the record that the reservation is restored from; false: it goes.
+local function index(key, packed, timestamp)
+  local is_there = timestamp and true
   local offset = string.byte(packed) < 160 and 1 or 3 -- behind the head of the array
   local start = wire.values(packed, ACKNOWLEDGED, offset)
   if start[EXPIRES_AT] then
     due[key] = is_there and start[EXPIRES_AT]
   end
   local list = start[ACKNOWLEDGED]
-  if not list then
+  if start[EXPIRES_AT] and not list then
     return
   end
   local reservation = wire.array(packed)
+  index_kept(key, reservation, timestamp)
+  if not list then
+    return
+  end
   for position = 1, #list, 3 do
     local units = { invoiced_at = list[position + 1], count = list[position + 2] }
     index_units(key, reservation, FIRST + list[position] * WIDTH, units, is_there)
@@ -64,19 +79,19 @@ local function index(key, packed, is_there)
 end
 
 local keys, keys_and_values, removed = {}, {}, {}
-for position = 2, #ARGV, 2 do
+for position = 2, #ARGV, 3 do
   keys[#keys + 1] = prefix .. 'r:' .. ARGV[position]
 end
 local earlier = chunks.read(keys)
 for number = 1, #keys do
-  local key, packed = ARGV[2 * number], ARGV[2 * number + 1]
+  local key, packed, timestamp = ARGV[3 * number - 1], ARGV[3 * number], ARGV[3 * number + 1]
   if earlier[number] then
     index(key, earlier[number], false)
   end
   if packed == '' then
     removed[#removed + 1] = keys[number]
   else
-    index(key, packed, true)
+    index(key, packed, timestamp)
     keys_and_values[#keys_and_values + 1] = keys[number]
     keys_and_values[#keys_and_values + 1] = packed
   end
@@ -86,6 +101,8 @@ chunks.call('MSET', keys_and_values)
 chunks.call('UNLINK', removed)
 indexes.write_scores(prefix .. 'due', due)
 indexes.write_scores(prefix .. 'settle', settlements)
+indexes.write_scores(prefix .. 'over', kept.over)
+indexes.write_scores(prefix .. 'awaiting', kept.awaiting)
 for name, of_stock in pairs(entries) do
   indexes.write_scores(prefix .. 'a:' .. name, of_stock)
 end

@@ -2,7 +2,7 @@
 -- Purpose: read every key once, decide every fact in memory, write every touched key once.
 -- Keys: meta
 -- Arguments: epoch, facts, causes, lines, lines_per_step_max, event_bytes_max,
---   step_bytes_max, outbox_steps_max, settled_entries_max
+--   step_bytes_max, outbox_steps_max, settled_entries_max, applied_at_ms
 -- Outcomes: epoch, server, torn, outbox_full, changed, repeat, refused, conflict,
 --   balance_differs, out_of_bounds
 -- Needs: wire, guard, reading, deciding, writing
@@ -27,6 +27,7 @@ local step = {
   event_bytes_max = tonumber(ARGV[6]),
   step_bytes_max = tonumber(ARGV[7]),
   settled_entries_max = tonumber(ARGV[9]),
+  applied_at = ARGV[10], -- by the caller's clock: a script has none
   heads = {}, -- of changes: key, status before, status, reason, instant, rarities; ...
   pieces = {}, -- bytes of msgpack: cause, reservation; ...
   change_count = 0,
@@ -35,6 +36,8 @@ local step = {
   changed_record_count = 0,
   changed_stocks = {}, -- in the order of first touch
   changed_stock_count = 0,
+  removals = {}, -- key, status, when the retention ended, early facts; ...
+  removed_records = {}, -- in the same order
   settlements = {}, -- member of the settle index -> score, or false to remove it
 }
 

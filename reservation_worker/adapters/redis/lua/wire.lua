@@ -18,7 +18,8 @@ wire.fact = {
   ACCOUNT = 5,
   KEY = 6, -- account/order; of the kinds 6 and 7, which speak of no order, warehouse/sku
   CAUSE_BYTES = 7, -- how many bytes of the causes are this fact's
-  AT = 8, -- completed_at, approved_at, invoiced_at, canceled_at, counted_at, expires_at
+  AT = 8, -- completed_at, approved_at, invoiced_at, canceled_at, counted_at, expires_at;
+  -- of the kind 9, when the retention ended
   EXPIRES_AT = 9, -- as text, like the one of kind 5: it is compared and stored, never calculated
   ORDER_DIGEST = 10,
   PAYMENT_ID = 9,
@@ -29,6 +30,7 @@ wire.fact = {
   LIMIT = 10,
   UNLIMITED = 11,
   SETTLED_STOCK = 9,
+  KEPT_VERSION = 9, -- the version that the retention was reached for
   LINE_BYTES = 12, -- how many bytes of the lines are this fact's,
   LINE_VALUES = 13, -- and how many values those are
 }
@@ -43,6 +45,7 @@ wire.kind = {
   BALANCE_COUNTED = 6,
   STOCK_SETTLEMENT_DUE = 7,
   RESERVATION_SETTLEMENT_DUE = 8,
+  RETENTION_REACHED = 9,
 }
 
 -- A reservation is one flat array: these, and its lines behind them.
@@ -59,11 +62,12 @@ wire.reservation = {
   CANCELLATIONS = 9, -- id, digest; ...
   CONFLICTS = 10,
   KEPT = 11,
+  EARLY_FACTS = 12, -- topic, partition, offset; ... until the order comes
 }
 
 -- A line begins at FIRST, FIRST + WIDTH, ... and the others are added to that.
 wire.line = {
-  FIRST = 12,
+  FIRST = 13,
   WIDTH = 9,
   ID = 0,
   STOCK = 1, -- warehouse/sku
@@ -140,6 +144,15 @@ wire.status = {
   DENIED = 8,
 }
 
+-- Which of two indexes a reservation of this status is in; the others are in neither.
+wire.kept_in = {
+  [wire.status.AWAITING] = 'awaiting',
+  [wire.status.SETTLED] = 'over',
+  [wire.status.CANCELED] = 'over',
+  [wire.status.EXPIRED] = 'over',
+  [wire.status.DENIED] = 'over',
+}
+
 wire.reason = {
   ORDER_COMPLETED = 1,
   PAYMENT_APPROVED = 2,
@@ -162,7 +175,7 @@ wire.conflict = {
 wire.CONFLICTS = 8
 
 -- How an outbox entry is laid out; another layout gets another number.
-wire.OUTBOX_FORMAT = 2
+wire.OUTBOX_FORMAT = 3
 
 wire.NOTHING = '\192' -- msgpack's nil, for where a cause would be
 

@@ -1,7 +1,7 @@
 --- writing: the third phase of a step: each touched key once.
 -- Purpose: state, indexes and outbox entry, between the marks that tell a torn step.
--- Keys: meta, reservation, stock, acknowledged, due, settle, outbox
--- Arguments: none
+-- Keys: meta, reservation, stock, acknowledged, due, settle, over, awaiting, outbox
+-- Arguments: applied_at_ms
 -- Outcomes: none
 -- Needs: wire, chunks, stocks, indexes
 
@@ -14,8 +14,9 @@ local CHANGE, ENTRIES_ADDED = wire.stock.CHANGE, wire.stock.ENTRIES_ADDED
 local ENTRIES_REMOVED = wire.stock.ENTRIES_REMOVED
 local ENTRIES_TAKEN = wire.stock.ENTRIES_TAKEN
 
--- Head of an array of five: layout; heads and pieces of changes; heads and pieces of stocks.
-local ENTRY_HEAD = '\149' .. cmsgpack.pack(wire.OUTBOX_FORMAT)
+-- Head of an array of six: layout; heads and pieces of changes; heads and pieces of stocks;
+-- removals, or false.
+local ENTRY_HEAD = '\150' .. cmsgpack.pack(wire.OUTBOX_FORMAT)
 
 -- The stocks that differ, one version later, packed; and what is published of them.
 local function pack_stocks(step)
@@ -43,6 +44,7 @@ local function outbox_entry(step, written)
     .. cmsgpack.pack(written.heads)
     .. wire.array_head(2 * written.count)
     .. table.concat(written.pieces)
+    .. cmsgpack.pack(#step.removals > 0 and step.removals)
 end
 
 local function write_values(step, written)
@@ -58,6 +60,11 @@ local function write_values(step, written)
     count = count + 2
   end
   chunks.call('MSET', keys_and_values)
+  local removed = {}
+  for position = 1, #step.removed_records do
+    removed[position] = step.removed_records[position].key_in_redis
+  end
+  chunks.call('UNLINK', removed)
 end
 
 local function write_due_index(step)
@@ -73,6 +80,30 @@ local function write_due_index(step)
     end
   end
   indexes.write(step.prefix .. 'due', added, removed)
+end
+
+-- What is over, and what waits for its order, by when a step last changed it.
+local function write_kept_indexes(step)
+  local added, removed = { over = {}, awaiting = {} }, { over = {}, awaiting = {} }
+  for position = 1, step.changed_record_count do
+    local record = step.changed_records[position]
+    local before, after = wire.kept_in[record.status_before], wire.kept_in[record.status]
+    if after then
+      local of_index = added[after]
+      of_index[#of_index + 1] = step.applied_at
+      of_index[#of_index + 1] = record.key
+    end
+    if before and before ~= after then
+      removed[before][#removed[before] + 1] = record.key
+    end
+  end
+  for position = 1, #step.removed_records do
+    local key = step.removed_records[position].key
+    local of_index = removed[wire.kept_in[step.removals[4 * position - 2]]]
+    of_index[#of_index + 1] = key
+  end
+  indexes.write(step.prefix .. 'over', added.over, removed.over)
+  indexes.write(step.prefix .. 'awaiting', added.awaiting, removed.awaiting)
 end
 
 local function write_entries(step, written)
@@ -92,7 +123,7 @@ end
 -- Gives the number of the step: the one before, if nothing changed.
 function writing.write(step)
   local written = pack_stocks(step)
-  if step.change_count == 0 and written.count == 0 then
+  if step.change_count == 0 and written.count == 0 and #step.removals == 0 then
     indexes.write_scores(step.prefix .. 'settle', step.settlements)
     return step.number_before
   end
@@ -100,6 +131,7 @@ function writing.write(step)
   redis.call('HSET', step.meta_key, 'writing', '1')
   write_values(step, written)
   write_due_index(step)
+  write_kept_indexes(step)
   write_entries(step, written)
   indexes.write_scores(step.prefix .. 'settle', step.settlements)
   redis.call(
