@@ -1,5 +1,6 @@
 """Names and numbers of the topics in use."""
 
+from reservation_worker.adapters.kafka.kept_records import ReservationRetention
 from reservation_worker.adapters.kafka.topics import TopicLayout
 from reservation_worker.contracts.inputs import FactKind
 from reservation_worker.contracts.records import EVENT_TOPICS, OutputTopic
@@ -40,4 +41,12 @@ def topic_layout(settings: Settings) -> TopicLayout:
         replication_factor=topics.replication_factor,
         input_retention_hours=topics.input_retention_hours,
         dead_letter_retention_hours=topics.dead_letter_retention_hours,
+        reservations=_reservation_retention(settings),
     )
+
+
+def _reservation_retention(settings: Settings) -> ReservationRetention | None:
+    retention = settings.retention
+    if not retention.enabled:
+        return None
+    return ReservationRetention(retention.over_seconds * 1_000, retention.awaiting_seconds * 1_000)

@@ -109,6 +109,17 @@ def test_another_number_of_shards_is_refused(shop: CommandLine) -> None:
     assert "2 partitions" in ended.stderr
 
 
+def test_run_refuses_to_keep_reservations_no_longer_than_records(shop: CommandLine) -> None:
+    """A payment read again after its order was forgotten would count twice."""
+    assert 0 == shop("topics", "apply", "--yes").code
+    hasty = CommandLine({**shop.variables, "RESERVATION_RETENTION__OVER_SECONDS": "1209600"})
+    ended = hasty("run")
+    assert 3 == ended.code
+    assert "retention.over_seconds is 1209600" in ended.stderr
+    assert "keeps records for up to 1814400 seconds" in ended.stderr
+    assert "retention.awaiting_seconds" not in ended.stderr
+
+
 def test_run_refuses_to_start_without_its_topics(shop: CommandLine) -> None:
     """It says how to create them."""
     ended = shop("run")

@@ -86,7 +86,7 @@ class Stage:
         self._directory = directory
         self._workers: list[WorkerProcess] = []
         self._reader: Reader | None = None
-        self._environment = {
+        self.environment = {
             **os.environ,
             **QUICK_SETTINGS,
             **topics.settings,
@@ -109,14 +109,16 @@ class Stage:
         role: Role = Role.ALL,
         fate: Fate | None = None,
         settings: Mapping[str, str] | None = None,
+        is_checked: bool = True,
     ) -> WorkerProcess:
         """Start a worker."""
         name = f"worker-{len(self._workers) + 1}-{slot}.log"
         worker = WorkerProcess(
-            {**self._environment, "RESERVATION_WORKER_SLOT": slot, **(settings or {})},
+            {**self.environment, "RESERVATION_WORKER_SLOT": slot, **(settings or {})},
             self._directory / name,
             role=role,
             fate=fate,
+            is_checked=is_checked,
         )
         self._workers.append(worker)
         return worker
@@ -281,7 +283,7 @@ class Stage:
         return judge(self.inputs(), self.outputs(), decoder, config)
 
     def _retention_ms(self, name: str) -> int:
-        seconds = self._environment.get(f"RESERVATION_RETENTION__{name}_SECONDS", "0")
+        seconds = self.environment.get(f"RESERVATION_RETENTION__{name}_SECONDS", "0")
         return int(seconds) * 1_000
 
     def assert_nothing_violated(self) -> Verdict:

@@ -24,6 +24,8 @@ OUTPUT_NAMES = ("reservation-changed", "acknowledged-reservation", "stock-change
 DEAD_LETTER = "dead-letter"
 SHARDS = "shards"
 ANY_PARTITION = -1
+KEPT = {"retention.ms": str(7 * 24 * 60 * 60 * 1_000)}
+"""What is read must not be kept for ever: reservations are not."""
 Place = tuple[int, int]
 """Partition and offset of a record."""
 
@@ -94,11 +96,13 @@ class Cluster:
 
     def create(self, topics: Topics) -> None:
         """Create all topics."""
-        new_topics = [NewTopic(name, topics.input_partitions) for name in topics.inputs]
+        new_topics = [
+            NewTopic(name, topics.input_partitions, config=KEPT) for name in topics.inputs
+        ]
         new_topics.extend(
             NewTopic(topics.name(name), topics.shards_total) for name in (*OUTPUT_NAMES, SHARDS)
         )
-        new_topics.append(NewTopic(topics.name(DEAD_LETTER), 1))
+        new_topics.append(NewTopic(topics.name(DEAD_LETTER), 1, config=KEPT))
         for answer in self._admin.create_topics(new_topics).values():
             answer.result(TIMEOUT_SECONDS)
 

@@ -1,4 +1,7 @@
-"""A worker as `reservation-worker run` runs it, which sends itself a signal at a waypoint."""
+"""A worker as `reservation-worker run` runs it, which sends itself a signal at a waypoint.
+
+It starts on what it finds: the topics are not held against its retention.
+"""
 
 import argparse
 import os
@@ -32,17 +35,19 @@ def main() -> None:
     """Run, and take the signal at the waypoint."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--role", type=RunRole, required=True)
-    parser.add_argument("--waypoint", type=Waypoint, required=True)
-    parser.add_argument("--passing", type=int, required=True)
-    parser.add_argument("--signal", type=int, required=True)
+    parser.add_argument("--waypoint", type=Waypoint)
+    parser.add_argument("--passing", type=int)
+    parser.add_argument("--signal", type=int)
     arguments = parser.parse_args()
     settings = read_settings(None)
     log_to_stderr(settings)
     signals = StopSignals()
     signals.install()
-    number = signal.Signals(arguments.signal)
-    tripwire = Tripwire(arguments.waypoint, arguments.passing, number)
-    surroundings = Surroundings(waypoint=tripwire)
+    surroundings = Surroundings()
+    if arguments.waypoint is not None:
+        number = signal.Signals(arguments.signal)
+        tripwire = Tripwire(arguments.waypoint, arguments.passing, number)
+        surroundings = Surroundings(waypoint=tripwire)
     leave(run_worker(settings, arguments.role, signals, surroundings))
 
 

@@ -59,6 +59,7 @@ class ShopTopics:
             replication_factor=None,
             input_retention_hours=24,
             dead_letter_retention_hours=48,
+            reservations=None,
         )
         self._producer = Producer({"bootstrap.servers": config.bootstrap_servers, "linger.ms": 0})
 

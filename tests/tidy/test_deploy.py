@@ -190,9 +190,10 @@ def test_the_worker_may_do_what_it_does_and_no_more() -> None:
         if flag in {"--topic", "--group", "--transactional-id"}
     }
     assert {
-        **{("--topic", name): {"READ", "DESCRIBE"} for name in (*read, topics.shards)},
+        **{("--topic", name): {"READ", "DESCRIBE", "DescribeConfigs"} for name in read},
+        ("--topic", topics.shards): {"READ", "DESCRIBE"},
         **{("--topic", name): {"READ", "WRITE", "DESCRIBE"} for name in written},
-        ("--topic", topics.dead_letter): {"WRITE", "DESCRIBE"},
+        ("--topic", topics.dead_letter): {"WRITE", "DESCRIBE", "DescribeConfigs"},
         ("--group", group): {"READ", "DESCRIBE"},
         ("--group", f"{group}{SHARDS_GROUP_SUFFIX}"): {"READ", "DESCRIBE"},
         ("--transactional-id", f"{group}-"): {"WRITE", "DESCRIBE"},

@@ -15,6 +15,12 @@ from confluent_kafka.cimpl import NewTopic
 from reservation_worker.adapters.kafka.client_logs import forward_client_logs
 from reservation_worker.adapters.kafka.configuration import KafkaConfig, connection_options
 from reservation_worker.adapters.kafka.errors import error_of
+from reservation_worker.adapters.kafka.kept_records import (
+    CLEANUP,
+    RETENTION,
+    ReservationRetention,
+    retention_problems,
+)
 from reservation_worker.ports import BrokerUnavailable, FatallyBroken
 
 ROLE: Final = "topics"
@@ -24,8 +30,6 @@ LEADER_LOOKS_MAX: Final = 200
 LEADER_LOOK_INTERVAL_SECONDS: Final = 0.05
 OUTPUT_RETENTION_HOURS: Final = 30 * 24
 """Of the topic that is not compacted: so long may an ERP be away."""
-_CLEANUP: Final = "cleanup.policy"
-_RETENTION: Final = "retention.ms"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +48,8 @@ class TopicLayout:
     """None: the brokers' default."""
     input_retention_hours: int
     dead_letter_retention_hours: int
+    reservations: ReservationRetention | None
+    """How long those are kept; None: for ever."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +80,7 @@ class TopicPlan:
 
 def needed_topics(layout: TopicLayout) -> tuple[NeededTopic, ...]:
     """Return every topic that the worker reads or writes."""
-    compacted = {_CLEANUP: "compact"}
+    compacted = {CLEANUP: "compact"}
     sharded = {
         **dict.fromkeys((*layout.compacted_outputs, layout.shards), compacted),
         layout.acknowledged: _kept(OUTPUT_RETENTION_HOURS),
@@ -146,7 +152,8 @@ class TopicAdmin:
         """Refuse to run on topics that would break a guarantee.
 
         Raises:
-            FatallyBroken: a topic is missing, or the numbers of partitions do not fit.
+            FatallyBroken: a topic is missing, the numbers of partitions do not fit, or records are
+                kept as long as reservations.
             BrokerUnavailable: Kafka does not answer.
         """
         counts = self.partition_counts()
@@ -159,6 +166,9 @@ class TopicAdmin:
             if topic.name not in counts
             or (topic.is_sharded and counts[topic.name] != topic.partitions)
         ]
+        if not problems and layout.reservations is not None:
+            configs = self._configs((*layout.inputs, layout.dead_letter))
+            problems += retention_problems(layout.reservations, configs)
         if problems:
             raise FatallyBroken(" ".join(problems))
 
@@ -206,11 +216,17 @@ class TopicAdmin:
                 for resource, answer in answers.items()
             }
         except KafkaException as exception:
-            raise BrokerUnavailable(error_of(exception).str()) from exception
+            error = error_of(exception)
+            if error.code() == KafkaError.TOPIC_AUTHORIZATION_FAILED:
+                raise FatallyBroken(
+                    "Kafka does not tell how long topics keep records: the worker needs "
+                    "DescribeConfigs on those that it reads, and on the dead letters."
+                ) from exception
+            raise BrokerUnavailable(error.str()) from exception
 
 
 def _kept(hours: int) -> dict[str, str]:
-    return {_CLEANUP: "delete", _RETENTION: str(hours * MILLISECONDS_PER_HOUR)}
+    return {CLEANUP: "delete", RETENTION: str(hours * MILLISECONDS_PER_HOUR)}
 
 
 def _was_created(answer: "Future[None]") -> bool:
@@ -231,12 +247,12 @@ def _differences(topic: NeededTopic, partitions: int, config: Mapping[str, str])
             f"{topic.name}: {partitions} partitions, needed {topic.partitions}: the number of "
             "shards can never change."
         )
-    if config.get(_CLEANUP) != topic.config[_CLEANUP]:
+    if config.get(CLEANUP) != topic.config[CLEANUP]:
         differences.append(
-            f"{topic.name}: {_CLEANUP} is {config.get(_CLEANUP)}, needed {topic.config[_CLEANUP]}."
+            f"{topic.name}: {CLEANUP} is {config.get(CLEANUP)}, needed {topic.config[CLEANUP]}."
         )
-    needed_ms = int(topic.config.get(_RETENTION, "0"))
-    kept_ms = int(config.get(_RETENTION, "-1"))
+    needed_ms = int(topic.config.get(RETENTION, "0"))
+    kept_ms = int(config.get(RETENTION, "-1"))
     if 0 <= kept_ms < needed_ms:
-        differences.append(f"{topic.name}: {_RETENTION} is {kept_ms}, needed at least {needed_ms}.")
+        differences.append(f"{topic.name}: {RETENTION} is {kept_ms}, needed at least {needed_ms}.")
     return differences
