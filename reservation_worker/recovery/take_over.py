@@ -196,7 +196,10 @@ class Recovery:
         if shard in self._distrusted:
             return "Its outbox lacks a step that must be published next."
         if state.torn:
-            return "A step or a rebuild was cut off in the middle of its writes."
+            return (
+                "A step or a rebuild was cut off in the middle of its writes, or another release "
+                "has laid it out in another way."
+            )
         if published == 0 and not self._parts.outputs.yield_nothing(shard):
             return (
                 "Changes are published, but how far is not known: the shard's position is gone "

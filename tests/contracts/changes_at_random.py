@@ -72,6 +72,9 @@ RESERVATIONS = st.builds(
     cancellations=REMEMBERED,
     conflicts=st.lists(IDS, max_size=2).map(tuple),
     kept=st.lists(KEPT, max_size=3).map(tuple),
+    early_facts=st.lists(
+        st.tuples(IDS, st.integers(0, 99), st.integers(0, 10**12)), max_size=2
+    ).map(tuple),
 )
 STOCKS = st.builds(
     Stock,

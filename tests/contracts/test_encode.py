@@ -13,7 +13,7 @@ from reservation_worker.contracts.outputs import (
     StockChangedBody,
     parse_output,
 )
-from reservation_worker.contracts.records import OutputTopic
+from reservation_worker.contracts.records import OutputTopic, step_of
 from reservation_worker.contracts.restore import (
     restore_reservation,
     restore_stock,
@@ -27,6 +27,7 @@ from reservation_worker.domain.outcome import (
     PublishedEvent,
     Reason,
     ReservationChanged,
+    ReservationRemoved,
     Shortage,
     StockChanged,
     UnitsAcknowledged,
@@ -238,6 +239,34 @@ def test_events_of_a_step_are_numbered_across_the_topics() -> None:
     records = encode_step(5, 12, (PAID, HANDED_OVER, COUNTED))
     expected = [(5, b"5-12-0"), (5, b"5-12-1"), (5, b"5-12-2")]
     assert expected == [(record.partition, dict(record.headers)["ce_id"]) for record in records]
+
+
+def test_what_leaves_is_a_tombstone_and_an_orphan_a_dead_letter_behind_all_events() -> None:
+    """Dead letters have no number in the step: an event's number is its place in it."""
+    order, ghost = ReservationId("acme", "A"), ReservationId("acme", "B/2")
+    removals = (
+        ReservationRemoved(ghost, Status.AWAITING, PAID_AT_MS, (("payments", 1, 7),)),
+        ReservationRemoved(order, Status.SETTLED, PAID_AT_MS, ()),
+    )
+    records = encode_step(5, 12, (*removals, COUNTED))
+    assert [
+        (OutputTopic.RESERVATION_CHANGED, b"acme/B%2F2", "5-12-0"),
+        (OutputTopic.RESERVATION_CHANGED, b"acme/A", "5-12-1"),
+        (OutputTopic.STOCK_CHANGED, b"acme/main/2000017", "5-12-2"),
+        (OutputTopic.DEAD_LETTER, b"acme/B%2F2", None),
+    ] == [
+        (one.topic, one.key, event_id.decode() if event_id else None)
+        for one in records
+        for event_id in (dict(one.headers).get("ce_id"),)
+    ]
+    assert [None, None] == [one.value for one in records[:2]]
+    assert 12 == step_of(dict(records[0].headers))
+    stub = json.loads(records[3].value or b"")["dead_letter_stub"]
+    assert {
+        "account": "acme",
+        "order_id": "B/2",
+        "facts": [{"topic": "payments", "partition": 1, "offset": 7}],
+    } == stub
 
 
 @settings(max_examples=300, deadline=None)

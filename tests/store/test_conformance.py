@@ -6,6 +6,7 @@ from reservation_worker.contracts.records import OutputRecord
 from reservation_worker.domain.deadline import INSTANT_MAX_MS
 from reservation_worker.domain.facts import (
     REMEMBERED_PER_RESERVATION_MAX,
+    Cause,
     DeadlineReached,
     Fact,
     LineUnits,
@@ -312,6 +313,26 @@ def test_what_would_not_fit_a_record_is_out_of_bounds_and_changes_nothing(
     stock = store.stock(SHARD, STOCK_ID)
     assert stock is not None
     assert 2 == stock.authorized
+
+
+def test_where_early_facts_stand_counts_for_what_must_fit_a_record(
+    make_store: StoreFactory,
+) -> None:
+    """A reservation that waits for its order remembers a place for each of its facts."""
+    store = make_store(Bounds(event_bytes_max=6_000))
+    claim(store)
+    topic = "a-long-name" * 20
+    facts: list[Fact] = [
+        replace(invoiced(invoice_id=f"i{number}"), cause=Cause(topic, 0, number))
+        for number in range(20)
+    ]
+    outcomes = apply_all(store, facts)
+    remembered = outcomes.count(CHANGED)
+    assert 1 < remembered < 10
+    assert (OutcomeKind.OUT_OF_BOUNDS,) * (20 - remembered) == outcomes[remembered:]
+    reservation = store.reservation(SHARD, reservation_id())
+    assert reservation is not None
+    assert tuple((topic, 0, number) for number in range(remembered)) == reservation.early_facts
 
 
 def test_ids_that_look_like_keys_stay_apart(store: Store[OutputRecord]) -> None:

@@ -277,6 +277,30 @@ def test_what_is_restored_is_kept_from_when_it_was_published(
     assert {("denied", 1, NOW_MS + 600), ("early", 1, NOW_MS + 600)} == found
 
 
+def test_a_shard_of_another_layout_is_not_read_but_restored(client: redis.Redis) -> None:
+    """Another release wrote it: what stands where is not known, and guessing would sell twice."""
+    store, restoring = redis_store(client, Bounds()), RedisRestoring(client, StoreConfig())
+    claim(store)
+    apply_all(store, [counted(5), ordered()])
+    records, meta = records_of(store), f"{{s{SHARD}}}:meta"
+    for layout in ("1", None):
+        if layout is None:
+            client.hdel(meta, "layout")
+        else:
+            client.hset(meta, "layout", layout)
+        inspected = store.inspect(SHARD)
+        assert inspected.torn
+        assert StepRefused(StepRefusal.TORN, inspected.epoch) == store.step(
+            SHARD, inspected.epoch, [paid()]
+        )
+        assert not store.claim(SHARD, inspected, inspected.epoch + 1)
+        begin(store, restoring, SHARD, inspected.epoch + 1)
+        restore(restoring, SHARD, inspected.epoch + 1, records, Random(1))
+        assert restoring.finish(SHARD, inspected.epoch + 1, 2) is None
+        assert not store.inspect(SHARD).torn
+        assert store.reservation(SHARD, reservation_id()) is not None
+
+
 def test_other_shards_keep_what_they_have(
     store: Store[OutputRecord], restoring: Restoring[PublishedRecord]
 ) -> None:

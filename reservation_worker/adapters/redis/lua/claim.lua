@@ -3,13 +3,13 @@
 -- Keys: meta
 -- Arguments: epoch, inspected epoch, inspected step, inspected verified server, inspected server
 -- Outcomes: none
--- Needs: guard
+-- Needs: wire, guard
 -- Flags: allow-oom
 -- Replies 1 if the shard is claimed (also by an earlier try of the same call), else 0.
 
 local epoch, inspected_epoch, inspected_step = ARGV[1], tonumber(ARGV[2]), ARGV[3]
 local verified_server, server = ARGV[4], ARGV[5]
-local found = redis.call('HMGET', KEYS[1], 'epoch', 'step', 'server', 'writing')
+local found = redis.call('HMGET', KEYS[1], 'epoch', 'step', 'server', 'writing', 'layout')
 
 if guard.server() ~= server or found[4] == '1' then
   return 0
@@ -21,9 +21,12 @@ if not found[1] then
   redis.call(
     'HSET', KEYS[1],
     'epoch', epoch, 'step', inspected_step, 'published', inspected_step,
-    'server', server, 'writing', '0'
+    'server', server, 'writing', '0', 'layout', wire.LAYOUT
   )
   return 1
+end
+if found[5] ~= wire.LAYOUT then
+  return 0
 end
 if tonumber(found[1]) == tonumber(epoch) then
   return found[3] == server and 1 or 0

@@ -3,7 +3,7 @@
 -- Keys: meta
 -- Arguments: epoch, step
 -- Outcomes: epoch, server
--- Needs: guard
+-- Needs: wire, guard
 -- Flags: allow-oom
 -- Replies { 0, reason, epoch } or { 1 }.
 
@@ -11,5 +11,8 @@ local refusal = guard.refuse_restoring(KEYS[1], ARGV[1])
 if refusal then
   return { 0, refusal[1], refusal[2] }
 end
-redis.call('HSET', KEYS[1], 'step', ARGV[2], 'published', ARGV[2], 'writing', '0')
+redis.call(
+  'HSET', KEYS[1],
+  'step', ARGV[2], 'published', ARGV[2], 'writing', '0', 'layout', wire.LAYOUT
+)
 return { 1 }

@@ -3,7 +3,7 @@
 -- Keys: meta
 -- Arguments: epoch
 -- Outcomes: epoch, server, torn
--- Needs: none
+-- Needs: wire
 
 local guard = {}
 
@@ -21,7 +21,9 @@ end
 
 -- Gives meta, or nil and a refusal: reason, epoch in force.
 function guard.admit(meta_key, epoch)
-  local found = redis.call('HMGET', meta_key, 'epoch', 'step', 'published', 'server', 'writing')
+  local found = redis.call(
+    'HMGET', meta_key, 'epoch', 'step', 'published', 'server', 'writing', 'layout'
+  )
   local current = tonumber(found[1] or '0')
   if current == 0 then
     return nil, { 'epoch', 0 }
@@ -32,7 +34,7 @@ function guard.admit(meta_key, epoch)
   if current ~= tonumber(epoch) then
     return nil, { 'epoch', current }
   end
-  if found[5] == '1' then
+  if found[5] == '1' or found[6] ~= wire.LAYOUT then
     return nil, { 'torn', current }
   end
   return { epoch = current, step = tonumber(found[2]), published = tonumber(found[3]) }

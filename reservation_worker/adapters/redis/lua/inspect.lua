@@ -3,17 +3,21 @@
 -- Keys: meta
 -- Arguments: none
 -- Outcomes: none
--- Needs: guard
+-- Needs: wire, guard
 -- Flags: no-writes
--- Replies { epoch, step, published, torn, verified server, this server }.
+-- Replies { epoch, step, published, torn, verified server, this server }. One that another release
+-- has laid out in another way counts as torn.
 
-local found = redis.call('HMGET', KEYS[1], 'epoch', 'step', 'published', 'writing', 'server')
+local found = redis.call(
+  'HMGET', KEYS[1], 'epoch', 'step', 'published', 'writing', 'server', 'layout'
+)
+local is_readable = not found[1] or found[6] == wire.LAYOUT
 
 return {
   tonumber(found[1] or '0'),
   tonumber(found[2] or '0'),
   tonumber(found[3] or '0'),
-  found[4] == '1' and 1 or 0,
+  (found[4] == '1' or not is_readable) and 1 or 0,
   found[5] or '',
   guard.server(),
 }

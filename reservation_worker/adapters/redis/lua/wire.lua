@@ -177,6 +177,10 @@ wire.CONFLICTS = 8
 -- How an outbox entry is laid out; another layout gets another number.
 wire.OUTBOX_FORMAT = 3
 
+-- How reservations and stocks are laid out, as `meta` says it; another layout gets another number.
+-- A shard of another one cannot be read: like a torn one it is rebuilt.
+wire.LAYOUT = '2'
+
 wire.NOTHING = '\192' -- msgpack's nil, for where a cause would be
 
 -- What replaces `unpack`: the values of a stream as an array, without the offset behind them.
