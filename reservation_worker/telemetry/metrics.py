@@ -102,7 +102,7 @@ class Metrics:
         )
         self.expired = self._counter("expired", "Reservations that were given back unpaid.")
         self.removed = self._counter(
-            "reservations_removed",
+            "removed",
             "Reservations that left after their retention, by their last status.",
             kind=REMOVAL_KINDS,
         )

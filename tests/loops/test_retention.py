@@ -51,7 +51,7 @@ def test_each_kind_leaves_after_its_own_retention_and_is_counted() -> None:
     assert b"ORPHANED" == dict(letter.headers)[CODE_HEADER]
     assert 1 == shop.broker.commits_total - commits_before
     for kind in ("denied", "awaiting"):
-        assert 1 == count_of(worker, "reservations_removed_total", {"kind": kind})
+        assert 1 == count_of(worker, "removed_total", {"kind": kind})
     orphaned = {"topic": FactKind.PAYMENT_APPROVED.value, "code": "ORPHANED"}
     assert 1 == count_of(worker, "dead_letters_total", orphaned)
     removed = {"fact": "retention_reached", "outcome": "changed"}
