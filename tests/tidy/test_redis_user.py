@@ -13,7 +13,7 @@ from reservation_worker.adapters.redis.restoring import RedisRestoring
 from reservation_worker.adapters.redis.store import RedisStore
 from reservation_worker.domain.facts import Fact
 from reservation_worker.embedded.valkey import EmbeddedValkey
-from reservation_worker.ports import DueWork, ShardEpoch, ShardStep, StepReply
+from reservation_worker.ports import DueWork, RetentionAt, ShardEpoch, ShardStep, StepReply
 from tests.clocks import StandingClock
 from tests.domain import shop
 from tests.store.restored import begin, restore
@@ -55,12 +55,18 @@ def test_the_user_may_run_a_day_of_the_worker(client: Redis) -> None:
     assert isinstance(due, DueWork)
     for timed in (*due.deadlines, *due.settlements):
         assert isinstance(store.step(SHARD, EPOCH, [timed]), StepReply)
+    at = RetentionAt(LATER_MS + StandingClock().now_ms(), 0, 0)
+    (removable,) = store.removable([ShardEpoch(SHARD, EPOCH)], at, 10)
+    assert isinstance(removable, tuple)
+    assert removable
+    for fact in removable:
+        assert isinstance(store.step(SHARD, EPOCH, [fact]), StepReply)
     (step,) = store.look([], [SHARD]).latest_steps
     entries = store.read_outbox([ShardStep(SHARD, EPOCH, 0)], 100)[0]
     assert isinstance(entries, tuple)
     assert step == entries[-1].step
     assert store.mark_published([ShardStep(SHARD, EPOCH, step)])[0] is None
-    assert store.reservation(SHARD, shop.reservation_id()) is not None
+    assert store.reservation(SHARD, shop.reservation_id()) is None
     assert store.stock(SHARD, shop.stock_id("chair")) is not None
 
 
