@@ -10,8 +10,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from reservation_worker.domain.facts import BalanceCounted, Fact, OrderLine
+from reservation_worker.domain.facts import BalanceCounted, Fact, OrderLine, RetentionReached
 from tests.domain.shop import (
+    ACCOUNT,
     WAREHOUSE,
     Units,
     balance,
@@ -198,5 +199,11 @@ SENTENCES: tuple[tuple[str, Callable[[re.Match[str]], Fact]], ...] = (
     (
         r"deadline of (?P<order>\S+)",
         lambda match: deadline(instant_ms(match["at"]), order_id=match["order"]),
+    ),
+    (
+        r"retention of (?P<order>\S+), version (?P<version>\d+)",
+        lambda match: RetentionReached(
+            ACCOUNT, match["order"], int(match["version"]), instant_ms(match["at"])
+        ),
     ),
 )
