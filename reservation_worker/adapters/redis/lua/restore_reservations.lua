@@ -49,7 +49,7 @@ local function index_units(key, reservation, at, units, is_there)
 end
 
 local function index_kept(key, reservation, timestamp)
-  local of_index = wire.kept_in[drafts.status(reservation)]
+  local of_index = wire.index_of[drafts.status(reservation)]
   if of_index then
     kept[of_index][key] = timestamp
   end

@@ -10,7 +10,7 @@ local AT, KEPT_VERSION = wire.fact.AT, wire.fact.KEPT_VERSION
 
 return function(step, draft, fact)
   local record, status = draft.record, draft.status_before
-  if draft.reservation[VERSION] ~= fact[KEPT_VERSION] or not wire.kept_in[status] then
+  if draft.reservation[VERSION] ~= fact[KEPT_VERSION] or not wire.index_of[status] then
     return wire.outcome.REPEAT
   end
   local removals, count = step.removals, #step.removals

@@ -145,7 +145,7 @@ wire.status = {
 }
 
 -- Which of two indexes a reservation of this status is in; the others are in neither.
-wire.kept_in = {
+wire.index_of = {
   [wire.status.AWAITING] = 'awaiting',
   [wire.status.SETTLED] = 'over',
   [wire.status.CANCELED] = 'over',

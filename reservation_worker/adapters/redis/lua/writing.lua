@@ -83,11 +83,11 @@ local function write_due_index(step)
 end
 
 -- What is over, and what waits for its order, by when a step last changed it.
-local function write_kept_indexes(step)
+local function write_retention_indexes(step)
   local added, removed = { over = {}, awaiting = {} }, { over = {}, awaiting = {} }
   for position = 1, step.changed_record_count do
     local record = step.changed_records[position]
-    local before, after = wire.kept_in[record.status_before], wire.kept_in[record.status]
+    local before, after = wire.index_of[record.status_before], wire.index_of[record.status]
     if after then
       local of_index = added[after]
       of_index[#of_index + 1] = step.applied_at
@@ -99,7 +99,7 @@ local function write_kept_indexes(step)
   end
   for position = 1, #step.removed_records do
     local key = step.removed_records[position].key
-    local of_index = removed[wire.kept_in[step.removals[4 * position - 2]]]
+    local of_index = removed[wire.index_of[step.removals[4 * position - 2]]]
     of_index[#of_index + 1] = key
   end
   indexes.write(step.prefix .. 'over', added.over, removed.over)
@@ -131,7 +131,7 @@ function writing.write(step)
   redis.call('HSET', step.meta_key, 'writing', '1')
   write_values(step, written)
   write_due_index(step)
-  write_kept_indexes(step)
+  write_retention_indexes(step)
   write_entries(step, written)
   indexes.write_scores(step.prefix .. 'settle', step.settlements)
   redis.call(
