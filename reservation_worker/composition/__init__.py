@@ -27,6 +27,7 @@ from reservation_worker.composition.topics import (
     topic_layout,
     topic_of,
 )
+from reservation_worker.composition.verification import open_verification
 
 __all__ = [
     "Foundation",
@@ -49,6 +50,7 @@ __all__ = [
     "deadlines_config",
     "input_topics",
     "kafka_config",
+    "open_verification",
     "output_topics",
     "store_config",
     "topic_layout",

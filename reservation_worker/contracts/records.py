@@ -96,6 +96,8 @@ class PublishedRecord:
     value: bytes | None
     """None: a tombstone."""
     offset: int
+    step: int = 0
+    """Of a tombstone that names it; 0: the body does, or nobody."""
 
 
 @value_class(frozen=True, slots=True)

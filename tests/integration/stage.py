@@ -20,6 +20,7 @@ from reservation_worker.contracts.records import OutputTopic, Record
 from reservation_worker.domain.keys import shard_of
 from reservation_worker.embedded.valkey import EmbeddedValkey
 from reservation_worker.ports import Partition
+from reservation_worker.settings.model import ENVIRONMENT_PREFIX
 from reservation_worker.worker import Role
 from tests.integration import shop
 from tests.integration.processes import Fate, WorkerProcess
@@ -96,6 +97,15 @@ class Stage:
             **settings,
         }
         self.cluster.create(topics)
+
+    @property
+    def variables(self) -> dict[str, str]:
+        """The settings of its workers, for another command."""
+        return {
+            name: value
+            for name, value in self._environment.items()
+            if name.startswith(ENVIRONMENT_PREFIX)
+        }
 
     @property
     def shards_group_id(self) -> str:

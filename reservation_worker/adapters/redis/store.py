@@ -57,8 +57,7 @@ class RedisStore:
 
     def inspect(self, shard: int) -> ShardState:
         """Read a shard's ``meta`` and the identity of the server, in one atomic read."""
-        epoch, step, published, torn, verified, server = self._calls.run("inspect", shard)
-        return ShardState(epoch, step, published, torn == 1, verified.decode(), server.decode())
+        return read_state(self._calls, shard)
 
     def step(self, shard: int, epoch: int, facts: Sequence[Fact]) -> StepReply | StepRefused:
         """Apply a prefix of facts of one shard, in order, atomically."""
@@ -162,6 +161,15 @@ class RedisStore:
             config.outbox_steps_max,
             config.settled_entries_max,
         )
+
+
+def read_state(calls: Calls, shard: int) -> ShardState:
+    """Read a shard's ``meta`` and the identity of the server, in one atomic read."""
+    epoch, step, published, torn, verified, server, demanded = calls.run("inspect", shard)
+    return ShardState(
+        *(epoch, step, published, torn == 1),
+        *(verified.decode(), server.decode(), demanded.decode()),
+    )
 
 
 @value_class(frozen=True, slots=True)

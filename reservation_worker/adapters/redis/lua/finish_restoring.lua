@@ -11,5 +11,7 @@ local refusal = guard.refuse_restoring(KEYS[1], ARGV[1])
 if refusal then
   return { 0, refusal[1], refusal[2] }
 end
-redis.call('HSET', KEYS[1], 'step', ARGV[2], 'published', ARGV[2], 'writing', '0')
+redis.call(
+  'HSET', KEYS[1], 'step', ARGV[2], 'published', ARGV[2], 'writing', '0', 'demanded', ''
+)
 return { 1 }

@@ -5,9 +5,11 @@
 -- Outcomes: none
 -- Needs: guard
 -- Flags: no-writes
--- Replies { epoch, step, published, torn, verified server, this server }.
+-- Replies { epoch, step, published, torn, verified server, this server, reason of a demand }.
 
-local found = redis.call('HMGET', KEYS[1], 'epoch', 'step', 'published', 'writing', 'server')
+local found = redis.call(
+  'HMGET', KEYS[1], 'epoch', 'step', 'published', 'writing', 'server', 'demanded'
+)
 
 return {
   tonumber(found[1] or '0'),
@@ -16,4 +18,5 @@ return {
   found[4] == '1' and 1 or 0,
   found[5] or '',
   guard.server(),
+  found[6] or '',
 }
