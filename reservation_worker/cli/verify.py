@@ -66,15 +66,15 @@ def verify(
         raise UsageFailed("Say why: --repair --reason TEXT goes on the record.")
     wanted = shards_wanted(shards, settings)
     verdicts = _verdicts(settings, wanted, timeout_seconds, directory)
-    differing = [one.findings.shard for one in verdicts if one.findings.differences_total]
-    if repair and differing:
-        _show(verdicts, as_json=False)
-        if _rebuild(settings, differing, reason or "", yes=yes, dry_run=dry_run):
-            again = _verdicts(settings, differing, timeout_seconds, directory)
-            verdicts = [one for one in verdicts if one.findings.shard not in differing] + again
+    mended = [one.findings.shard for one in verdicts if one.findings.can_be_mended]
+    if repair and mended:
+        _tell_differences(verdicts)
+        if _rebuild(settings, mended, reason or "", yes=yes, dry_run=dry_run):
+            again = _verdicts(settings, mended, timeout_seconds, directory)
+            verdicts = [one for one in verdicts if one.findings.shard not in mended] + again
     _show(verdicts, as_json=as_json)
     if any(one.findings.differences_total for one in verdicts):
-        tell("Next: reservation-worker verify --repair --reason TEXT")
+        _tell_what_next(verdicts)
         raise typer.Exit(ExitCode.PROOF_FAILED)
     unverified = [
         f"Shard {one.findings.shard}: {one.unverified}"
@@ -145,6 +145,34 @@ def _rebuild(
         raise CheckFailed("Not all shards are rebuilt:", tuple(f"Shard {shard}." for shard in left))
     tell(f"Rebuilt {len(shards)} shards: {named}. They are verified again.")
     return True
+
+
+def _tell_differences(verdicts: "Sequence[ShardVerdict]") -> None:
+    """Say what is going to be mended; the data on stdout is what is found afterwards."""
+    from reservation_worker.cli.output import tell
+
+    for one in (one for verdict in verdicts for one in verdict.findings.differences):
+        tell(
+            f"shard {one.shard}, {one.subject}, {one.field}: {one.expected} expected, "
+            f"{one.found} found"
+        )
+
+
+def _tell_what_next(verdicts: "Sequence[ShardVerdict]") -> None:
+    from reservation_worker.cli.output import tell
+
+    if any(one.findings.can_be_mended for one in verdicts):
+        tell("Next: reservation-worker verify --repair --reason TEXT")
+    beyond = [
+        str(one.findings.shard)
+        for one in verdicts
+        if one.findings.differences_total and not one.findings.can_be_mended
+    ]
+    if beyond:
+        tell(
+            f"The topics of shards {', '.join(beyond)} contradict themselves: a rebuild would "
+            "restore that. Find out who has written to them."
+        )
 
 
 def _show(verdicts: "Sequence[ShardVerdict]", *, as_json: bool) -> None:

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import fields, is_dataclass
 from enum import StrEnum
+from typing import Final
 
 from reservation_worker.domain.values import value_class
 
@@ -38,6 +39,12 @@ class Check(StrEnum):
     """``meta`` of the shard agrees with the position in Kafka."""
 
 
+TOPIC_CHECKS: Final = frozenset(
+    {Check.EVENT_IDS, Check.VERSIONS, Check.LINES, Check.BUCKETS, Check.SUMS}
+)
+"""Where these fail the record itself is wrong: restoring from it would restore what is wrong."""
+
+
 @value_class(frozen=True, slots=True)
 class Difference:
     """Two values that should be the same."""
@@ -58,8 +65,18 @@ class Findings:
         self.shard = shard
         self.checked: Counter[Check] = Counter()
         self.differences: list[Difference] = []
-        self.differences_total = 0
+        self.differing: Counter[Check] = Counter()
         self._named_max = named_max
+
+    @property
+    def differences_total(self) -> int:
+        """All of them, named or not."""
+        return self.differing.total()
+
+    @property
+    def can_be_mended(self) -> bool:
+        """Whether something differs, and a rebuild from the topics would restore what is right."""
+        return bool(self.differing) and not TOPIC_CHECKS & self.differing.keys()
 
     def count(self, check: Check, times: int = 1) -> None:
         """Count checks, whatever came of them."""
@@ -69,20 +86,21 @@ class Findings:
         self, check: Check, subject: str, field: str, *, expected: object, found: object
     ) -> None:
         """Note a difference."""
-        self.differences_total += 1
+        self.differing[check] += 1
         if len(self.differences) < self._named_max:
             self.differences.append(
                 Difference(check, self.shard, subject, field, _text(expected), _text(found))
             )
 
-    def differ_unnamed(self, times: int) -> None:
+    def differ_unnamed(self, check: Check, times: int) -> None:
         """Count differences that are too many to be named."""
-        self.differences_total += times
+        self.differing[check] += times
+        self.differing += Counter()  # Drops what is 0.
 
     def add(self, other: "Findings") -> None:
         """Take over what another part of the same verification has found."""
         self.checked.update(other.checked)
-        self.differences_total += other.differences_total
+        self.differing.update(other.differing)
         self.differences += other.differences[: self._named_max - len(self.differences)]
 
 

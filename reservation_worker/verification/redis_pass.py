@@ -173,7 +173,7 @@ class RedisPass:
                 if key in mismatches:
                     named = self._naming.of_stock(looked_stocks[key], mismatches[key])
                     self._note(Check.STOCKS, stock_subject(key), named)
-        self.findings.differ_unnamed(self._suspects.unnamed)
+        self.findings.differ_unnamed(Check.RESERVATIONS, self._suspects.unnamed)
 
     def _note(self, check: Check, subject: str, problems: Sequence[Problem]) -> None:
         for field, expected, found in problems:
