@@ -28,7 +28,7 @@ from reservation_worker.composition.clients import (
 )
 from reservation_worker.composition.topics import output_topics
 from reservation_worker.settings.model import Settings
-from reservation_worker.verification import Packing, Unpacking, VerificationParts
+from reservation_worker.verification import Packing, ReadingParts, Unpacking, VerificationParts
 
 
 @contextmanager
@@ -44,9 +44,9 @@ def open_verification(
     ):
         yield VerificationParts(
             books=RedisBooks(build_redis_client(settings), store_config(settings)),
-            topics=topics,
-            positions=positions,
-            packing=Packing(pack_reservation_body, pack_stock_body),
+            reading=ReadingParts(
+                topics, positions, Packing(pack_reservation_body, pack_stock_body), progress
+            ),
             unpacking=Unpacking(
                 reservation=read_reservation,
                 stock=read_stock,
@@ -57,5 +57,4 @@ def open_verification(
             clock=clock,
             wait=lambda milliseconds: time.sleep(milliseconds / 1000),
             notebook=Path(notebook),
-            progress=progress,
         )

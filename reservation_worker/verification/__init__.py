@@ -3,6 +3,7 @@
 from reservation_worker.verification.differences import Check, Difference, Findings
 from reservation_worker.verification.events import Packing
 from reservation_worker.verification.parts import (
+    ReadingParts,
     Unpacking,
     VerificationConfig,
     VerificationParts,
@@ -14,6 +15,7 @@ __all__ = [
     "Difference",
     "Findings",
     "Packing",
+    "ReadingParts",
     "ShardVerdict",
     "Unpacking",
     "VerificationConfig",

@@ -61,5 +61,5 @@ class Naming:
         return (value and unpacking.stock(key, unpacking.packed_stock(value))) or None
 
     def _value(self, topic: OutputTopic, row: Row) -> bytes | None:
-        record = self._parts.topics.record_at(self._shard, topic, row.offset)
+        record = self._parts.reading.topics.record_at(self._shard, topic, row.offset)
         return None if record is None else record.value

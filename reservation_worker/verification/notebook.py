@@ -107,6 +107,8 @@ class Notebook:
             for held in event.held:
                 moved[held.stock, False] += held.authorized
                 moved[held.stock, True] += held.confirmed
+            for one in event.acknowledged:
+                moved[one.stock, False] += 0  # A stock that was never published has a row as well.
         self._database.executemany(
             "DELETE FROM reservations WHERE key = ?",
             [(key,) for key, event in events.items() if event is None],

@@ -44,20 +44,27 @@ class Unpacking:
 
 
 @dataclass(frozen=True, slots=True)
-class VerificationParts:
-    """Clients, clocks, and what is told of the progress."""
+class ReadingParts:
+    """What reading the topics needs, and what is told of the progress."""
 
-    books: Books
     topics: PublishedTopics[PublishedRecord]
     positions: Positions
     packing: Packing
+    progress: Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class VerificationParts:
+    """Clients and clocks."""
+
+    books: Books
+    reading: ReadingParts
     unpacking: Unpacking
     clock: Clock
     wait: Callable[[int], None]
     """For so many milliseconds."""
     notebook: Path
     """Where the file of one shard after the other is made."""
-    progress: Callable[[str], None]
 
 
 class CannotVerify(Exception):

@@ -26,8 +26,8 @@ from reservation_worker.verification.events import (
 from reservation_worker.verification.notebook import Notebook, Row
 from reservation_worker.verification.parts import (
     CannotVerify,
+    ReadingParts,
     VerificationConfig,
-    VerificationParts,
 )
 
 GAPS_MAX: Final = 1_000
@@ -50,7 +50,7 @@ class Reading:
     def __init__(
         self,
         config: VerificationConfig,
-        parts: VerificationParts,
+        parts: ReadingParts,
         notebook: Notebook,
         findings: Findings,
     ) -> None:

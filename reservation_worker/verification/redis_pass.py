@@ -138,7 +138,7 @@ class RedisPass:
 
     def _looked(self, keys_total: int) -> None:
         self._looked_total += keys_total
-        self._parts.progress(f"shard {self._shard}: {self._looked_total} looks at Redis")
+        self._parts.reading.progress(f"shard {self._shard}: {self._looked_total} looks at Redis")
         if len(self._reading.awaited) > self._config.awaited_max:
             self._comparison.drain()
         self._suspect_mismatches()

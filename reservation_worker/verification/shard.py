@@ -72,7 +72,7 @@ class _Verification:
         position = begun_position(self._parts, self._findings)
         if position is None:
             return
-        reading = Reading(self._config, self._parts, self._notebook, self._findings)
+        reading = Reading(self._config, self._parts.reading, self._notebook, self._findings)
         is_summed = False
         for number in range(1, self._config.attempts_max + 1):
             if not wait_until_whole(self._config, self._parts, self._findings, position):

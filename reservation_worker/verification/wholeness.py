@@ -42,11 +42,11 @@ def obstacle(state: ShardState, position: Position) -> Obstacle | None:
 def begun_position(parts: VerificationParts, findings: Findings) -> Position | None:
     """Return the position of a shard; None where it has not begun, or has lost its position."""
     shard = findings.shard
-    position = parts.positions.position(shard)
+    position = parts.reading.positions.position(shard)
     if position is not None:
         return position
     is_begun = parts.books.state(shard).epoch > 0
-    if is_begun or _has_records(parts.topics.read_on(shard, {})):
+    if is_begun or _has_records(parts.reading.topics.read_on(shard, {})):
         findings.differ(Check.POSITION, "shard", "position", expected="one", found=None)
     return None
 
