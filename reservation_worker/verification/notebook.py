@@ -170,6 +170,15 @@ class Notebook:
         )
         self._database.execute("COMMIT")
 
+    def seen(self, table: str, keys: Sequence[str], number: int) -> set[str]:
+        """Return which of these keys a look of this number has found."""
+        query = f"SELECT key FROM {_known(table)} WHERE seen = ? AND key IN "  # noqa: S608
+        return {
+            key
+            for some in _some_at_a_time(keys)
+            for (key,) in self._database.execute(query + _places(some), (number, *some))
+        }
+
     def unseen(self, table: str, number: int) -> Iterator[list[str]]:
         """Return the keys that no look of this number has found, some at a time, in order."""
         query = (

@@ -100,7 +100,7 @@ class RedisPass:
             is_begun = True
             cursor, members = self._parts.books.scan_index(self._shard, index, cursor)
             if index in INDEX_NAMES:
-                self._look_at_reservations(members)
+                self._look_at_members(members)
                 continue
             entries = [(index, member) for member in members]
             self._look_at_entries([one for one in entries if reservation_of(*one) is not None])
@@ -111,6 +111,12 @@ class RedisPass:
             _, problems = self._comparison.look_at_reservations(some)
             self._suspects.add_reservations([key for key in some if problems[key]])
             self._looked(len(some))
+
+    def _look_at_members(self, keys: Sequence[str]) -> None:
+        """Look at members of which no reservation was found: that one would have told of it."""
+        self.findings.count(Check.INDEXES, len(keys))
+        seen = self._notebook.seen("reservations", keys, self._number)
+        self._look_at_reservations([key for key in keys if key not in seen])
 
     def _look_at_entries(self, entries: Sequence[Entry]) -> None:
         for first in range(0, len(entries), self._config.keys_per_look_max):
