@@ -60,8 +60,10 @@ def verify(
     from reservation_worker.cli.options import read_settings
     from reservation_worker.cli.output import tell
     from reservation_worker.cli.rebuild import shards_wanted
+    from reservation_worker.cli.run import log_to_stderr
 
     settings = read_settings(config_file)
+    log_to_stderr(settings)
     if repair and not reason:
         raise UsageFailed("Say why: --repair --reason TEXT goes on the record.")
     wanted = shards_wanted(shards, settings)

@@ -27,6 +27,8 @@ class VerificationConfig:
     """Keys that are looked at again before they are named; more are counted as they are."""
     attempts_max: int = 5
     """Passes over Redis, each begun because the shard got another owner in the one before."""
+    reads_max: int = 3
+    """Tries of one reading of the topics, once they have been read at all."""
     retry_interval_ms: int = 50
 
 

@@ -6,11 +6,12 @@ noted up to the same step, whatever the worker does meanwhile.
 """
 
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Final
 
 from reservation_worker.contracts.records import RESTORED_FROM, OutputTopic
 from reservation_worker.domain.values import value_class
-from reservation_worker.ports import Position
+from reservation_worker.ports import BrokerUnavailable, Position
 from reservation_worker.verification.awaited import Awaited, Mismatch
 from reservation_worker.verification.differences import Check, Findings
 from reservation_worker.verification.events import (
@@ -78,6 +79,13 @@ class Reading:
             CannotVerify: the position is gone.
             BrokerUnavailable: Kafka does not answer, or a transaction is still open.
         """
+        # The transaction of an owner that was killed stays open for longer than a request may take.
+        for _ in range(self._config.reads_max - 1 if self.cut else 0):
+            with suppress(BrokerUnavailable):
+                return self._advance()
+        return self._advance()
+
+    def _advance(self) -> Position:
         position = self._parts.positions.position(self.shard)
         if position is None:
             raise CannotVerify("Its position is gone from its consumer group.")

@@ -1,7 +1,9 @@
 """The command ``verify``, run beside a stage's workers."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 from tests.cli.command import CommandLine, Ended
@@ -24,9 +26,12 @@ class Verified:
         return {one["shard"] for one in self.differences}
 
 
-def verify(stage: Stage, *arguments: str) -> Verified:
-    """Run the command to its end."""
-    ended = CommandLine(stage.variables)("verify", "--json", *arguments)
+def verify(
+    stage: Stage, *arguments: str, settings: Mapping[str, str] = MappingProxyType({})
+) -> Verified:
+    """Run the command to its end, by the settings of the stage and these."""
+    command = CommandLine({**stage.variables, **settings})
+    ended = command("verify", "--json", *arguments)
     assert ended.stdout, ended.stderr
     said = json.loads(ended.stdout.splitlines()[-1])
     return Verified(
