@@ -3,8 +3,10 @@
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Final
 
 from reservation_worker.adapters.kafka.outputs import KafkaOutputs
 from reservation_worker.adapters.kafka.positions import KafkaPositions
@@ -30,6 +32,9 @@ from reservation_worker.composition.topics import output_topics
 from reservation_worker.settings.model import Settings
 from reservation_worker.verification import Packing, ReadingParts, Unpacking, VerificationParts
 
+PREFETCH: Final = {"queued.max.messages.kbytes": "4096"}
+"""So much the client fetches ahead; it is read slower than it is fetched."""
+
 
 @contextmanager
 def open_verification(
@@ -37,6 +42,7 @@ def open_verification(
 ) -> Iterator[VerificationParts]:
     """Give what a verification needs; its files are in a directory that is removed at the end."""
     kafka, clock = kafka_config(settings), build_clock()
+    kafka = replace(kafka, extra={**PREFETCH, **kafka.extra})
     with (
         TemporaryDirectory(prefix="reservation-worker-", dir=directory) as notebook,
         closing(KafkaOutputs(kafka, output_topics(settings), clock)) as topics,

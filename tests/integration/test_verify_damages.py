@@ -1,5 +1,6 @@
 """``verify`` finds each kind of damage, names it, and has it mended where the topics are right."""
 
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
@@ -13,6 +14,7 @@ from tests.integration.damages import Target
 from tests.integration.processes import WorkerProcess
 from tests.integration.stage import Stage, deadlines_of, open_stage
 from tests.integration.verifying import Verified, assert_agrees, verify
+from tests.tidy.tree import ROOT
 
 ORDERS_EACH = 20
 REASON = "tried in a test"
@@ -119,6 +121,20 @@ def _trade(stage: Stage) -> None:
     stage.wait_until_time(deadlines_of(now_ms))
     stage.wait_until_settled()
     assert 0 == worker.drain()
+
+
+def test_the_page_lists_every_damage() -> None:
+    """What it says to be found is what is tried here."""
+    page = (ROOT / "docs" / "verify.md").read_text("utf-8")
+    listed = re.findall(r"^\| ([a-z ]+) \| `(\w+)` \| (yes|no) \|$", page, re.MULTILINE)
+    assert [
+        (
+            damage.make.__name__.replace("_", " "),
+            damage.check.value,
+            "no" if damage.in_topics else "yes",
+        )
+        for damage in DAMAGES
+    ] == listed
 
 
 def test_nothing_differs_before(story: Story) -> None:

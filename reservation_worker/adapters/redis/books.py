@@ -55,7 +55,7 @@ class RedisBooks:
         prefix_length = len(f"{{s{shard}}}:")
         by_kind: dict[str, list[str]] = {"r": [], "s": [], "a": [], "o": []}
         for key in keys:
-            kind, _, name = key.decode()[prefix_length:].partition(":")
+            kind, _, name = _text(key)[prefix_length:].partition(":")
             if name:
                 by_kind.get(kind, []).append(name)
         return ShardKeys(
@@ -63,7 +63,7 @@ class RedisBooks:
             tuple(by_kind["r"]),
             tuple(by_kind["s"]),
             tuple(by_kind["a"]),
-            tuple([int(step) for step in by_kind["o"]]),
+            tuple([int(step) for step in by_kind["o"] if step.isdecimal()]),
         )
 
     def scan_index(self, shard: int, index: str, cursor: int) -> tuple[int, Sequence[str]]:
@@ -75,7 +75,7 @@ class RedisBooks:
         members = [one[0] if isinstance(one, tuple) else one for one in found]
         if members and not isinstance(found[0], tuple):
             members = members[::2]
-        return int(next_cursor), [member.decode() for member in members]
+        return int(next_cursor), [_text(member) for member in members]
 
     def look_at_reservations(
         self, shard: int, indexes: Sequence[str], keys: Sequence[str], entries: Sequence[Entry]
@@ -167,6 +167,11 @@ def _stock_keys(reservation: Reservation) -> list[str]:
     account, lines = reservation.id.account, reservation.lines
     stocks = [lines[units.line_index] for units in reservation.acknowledged]
     return [StockId(account, line.warehouse_id, line.sku).key for line in stocks]
+
+
+def _text(name: bytes) -> str:
+    """Return a key or a member; of one that no worker has written, something like it."""
+    return name.decode(errors="replace")
 
 
 def _moment(reply: Reply) -> Moment:

@@ -56,7 +56,7 @@ for number = 1, #keys do
   end
   for position = 1, is_read and #entries or 0 do
     local entry, found = entries[position], looked[number]
-    found[#found + 1] = redis.call('GET', prefix .. 's:' .. entry.name)
+    found[#found + 1] = redis.call('MGET', prefix .. 's:' .. entry.name)[1]
     found[#found + 1] = redis.call('ZSCORE', prefix .. 'a:' .. entry.name, entry.member)
     found[#found + 1] = redis.call('ZSCORE', prefix .. 'settle', entry.settlement)
   end
