@@ -103,6 +103,17 @@ def test_a_step_that_is_never_published_is_told(desk: Desk) -> None:
     assert 2 == desk.version_of_a()
 
 
+def test_nothing_overtakes_an_event_of_no_step(desk: Desk) -> None:
+    """What was published behind it, and read later, is newer all the same."""
+    desk.topics.publish(1, reservation("A", 1), reservation("B", 1))
+    desk.topics.write(f"{SHARD}-7-0", reservation("A", 2))
+    desk.topics.publish(2, reservation("A", 3))
+    desk.reading.advance()
+    desk.reading.advance()
+    assert [(Check.EVENT_IDS, "step of the event at offset 2")] == desk.differing
+    assert 3 == desk.version_of_a()
+
+
 def test_event_ids_that_do_not_grow_are_told(desk: Desk) -> None:
     """An event that was published again stands behind itself."""
     desk.topics.publish(2, reservation("A", 1), reservation("B", 1))

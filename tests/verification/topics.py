@@ -77,6 +77,7 @@ class MemoryTopics:
         }
         self.step: int | None = 0
         """Of the position; None: it is gone."""
+        self.minted = 9
 
     def publish(
         self, step: int, *bodies: WrittenReservation | WrittenStock, index: int = 0
@@ -109,7 +110,7 @@ class MemoryTopics:
     def position(self, shard: int) -> Position | None:
         """Return how far the shard is published."""
         assert shard == SHARD
-        return None if self.step is None else Position(9, 9, self.step, SHARDS_TOTAL)
+        return None if self.step is None else Position(self.minted, 9, self.step, SHARDS_TOTAL)
 
     def read_on(self, shard: int, after: Mapping[str, int]) -> ReadBack[PublishedRecord]:
         """Read what stands there by now."""
