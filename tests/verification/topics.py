@@ -99,7 +99,7 @@ class MemoryTopics:
         """Write any record."""
         records = self.records[topic]
         offset = records[-1].offset + 1 if records else 0
-        records.append(PublishedRecord(topic, key.encode(), value, offset, step))
+        records.append(PublishedRecord(topic, key.encode(), value, offset, step=step))
 
     def compact(self, topic: OutputTopic, offset: int) -> None:
         """Take the record at an offset away, as compaction does."""

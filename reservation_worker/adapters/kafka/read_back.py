@@ -139,4 +139,4 @@ class KafkaReadBack:
         value = message.value()
         # What has a body says its step there: headers are costly to read.
         step = 0 if value is not None else step_of(dict(message.headers() or ()))
-        return PublishedRecord(current.topic, message.key() or b"", value, offset, step)
+        return PublishedRecord(current.topic, message.key() or b"", value, offset, step=step)
