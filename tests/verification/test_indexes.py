@@ -9,6 +9,7 @@ from reservation_worker.domain.reservation import AcknowledgedUnits, Line, Reser
 from reservation_worker.domain.stock import Stock
 from reservation_worker.ports import LookedReservation, LookedStock, LookedUnits
 from reservation_worker.verification.indexes import (
+    INDEX_NAMES,
     Membership,
     entry_problem,
     reservation_of,
@@ -21,6 +22,7 @@ COUNTED = replace(CUPS, counted_at_ms=10)
 UNFINISHED = replace(COUNTED, settled_through=(3, "A/0/1"))
 HELD = Reservation(
     ReservationId("shop", "A"),
+    completed_at_ms=1,
     expires_at_ms=7,
     lines=(Line("1", "main", "cup", 3, held=1, acknowledged=2),),
     acknowledged=(AcknowledgedUnits(0, 5, 2),),
@@ -40,7 +42,8 @@ def looked(
     """Return a look of the order A."""
     packed = None if reservation is None else b"packed"
     units = (LookedUnits(stock, entry, settlement),) if reservation is not None else ()
-    return LookedReservation("shop/A", packed, reservation, (due,), units)
+    scores = tuple(due if name == "due" else None for name in INDEX_NAMES)
+    return LookedReservation("shop/A", packed, reservation, scores, units)
 
 
 @pytest.mark.parametrize(
