@@ -9,6 +9,7 @@ import msgspec
 import redis
 from confluent_kafka import Producer
 
+from reservation_worker.adapters.redis.records import FIRST_LINE
 from tests.integration.stage import Stage
 from tests.reader import QUIET
 
@@ -16,7 +17,7 @@ ENTRY = "a:"
 unpack = msgspec.msgpack.Decoder().decode
 pack = msgspec.msgpack.Encoder().encode
 VERSION, EXPIRES_AT, ACKNOWLEDGED, INVOICES, KEPT = 0, 2, 6, 7, 10
-FIRST_LINE, HELD = 11, 3
+HELD = 3
 STEP_FAR_AWAY = 1_000_000
 
 

@@ -9,7 +9,7 @@ from reservation_worker.worker import Role
 from tests.cli.command import CommandLine
 from tests.integration import shop
 from tests.integration.stage import Stage
-from tests.integration.verifying import assert_agrees, verify
+from tests.integration.verifying import TIMEOUT_SECONDS, assert_agrees, verify
 from tests.waiting import wait_until
 
 PASSES = 5
@@ -96,7 +96,7 @@ def test_what_is_lost_and_rebuilt_meanwhile_is_waited_for(stage: Stage) -> None:
                 what="a pass is under way",
             )
             stage.empty_redis()
-            assert_agrees(verifying.result(TIMEOUT_MS / 1000))
+            assert_agrees(verifying.result(TIMEOUT_SECONDS))
     stage.wait_until_settled()
     assert worker.rebuilt_shards() == set(range(stage.topics.shards_total))
     assert 0 == worker.drain()
@@ -118,7 +118,7 @@ def test_owners_that_come_and_go_meanwhile_are_no_difference(stage: Stage) -> No
                 what="a pass is under way",
             )
             victim.kill()
-            assert_agrees(verifying.result(TIMEOUT_MS / 1000))
+            assert_agrees(verifying.result(TIMEOUT_SECONDS))
 
 
 def test_what_waits_to_be_published_without_a_worker_cannot_be_verified(stage: Stage) -> None:

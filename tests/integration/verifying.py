@@ -9,6 +9,9 @@ from typing import Any
 from tests.cli.command import CommandLine, Ended
 from tests.integration.stage import Stage
 
+TIMEOUT_SECONDS = 240
+"""Every shard takes some requests of every server, one behind the other."""
+
 
 @dataclass(frozen=True, slots=True)
 class Verified:
@@ -30,7 +33,7 @@ def verify(
     stage: Stage, *arguments: str, settings: Mapping[str, str] = MappingProxyType({})
 ) -> Verified:
     """Run the command to its end, by the settings of the stage and these."""
-    command = CommandLine({**stage.variables, **settings})
+    command = CommandLine({**stage.variables, **settings}, TIMEOUT_SECONDS)
     ended = command("verify", "--json", *arguments)
     assert ended.stdout, ended.stderr
     said = json.loads(ended.stdout.splitlines()[-1])
