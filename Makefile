@@ -56,8 +56,8 @@ docs: $(READY) ## write docs/settings.md and docs/metrics.md anew from the code
 	@$(VENV)/bin/reservation-worker config docs --page settings --output docs/settings.md
 	@$(VENV)/bin/reservation-worker config docs --page metrics --output docs/metrics.md
 
-bench: $(READY) ## measure throughput, latency, growth and rebuilding (docs/performance.md)
-	@for scenario in throughput latency growth rebuild; do \
+bench: $(READY) ## measure throughput, latency, growth, rebuilding, verifying (docs/performance.md)
+	@for scenario in throughput latency growth rebuild verify; do \
 		$(VENV)/bin/python -m tests.benchmarks.measure $$scenario $(ARGS) || exit; \
 	done
 

@@ -15,6 +15,7 @@ from reservation_worker.cli import (
     schemas,
     stock,
     topics,
+    verify,
 )
 
 
@@ -39,6 +40,7 @@ def application() -> typer.Typer:
     app.add_typer(event.commands(), name="event")
     app.add_typer(reservation.commands(), name="reservation")
     app.command("rebuild")(rebuild.rebuild)
+    app.command("verify")(verify.verify)
     app.add_typer(stock.commands(), name="stock")
     app.add_typer(schemas.commands(), name="schemas")
     app.add_typer(config.commands(), name="config")

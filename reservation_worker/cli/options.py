@@ -16,6 +16,10 @@ ConfigFile = Annotated[
 AsJson = Annotated[bool, typer.Option("--json", help="Write JSON.")]
 Yes = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Only show what would be done.")]
+Reason = Annotated[
+    str | None,
+    typer.Option("--reason", help="Why; the shards' owners log it.", show_default=False),
+]
 Account = Annotated[
     str | None,
     typer.Option(help="The account; unset: the default account.", show_default=False),

@@ -4,13 +4,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from reservation_worker.cli.options import AsJson, ConfigFile, DryRun, Yes
+from reservation_worker.cli.options import AsJson, ConfigFile, DryRun, Reason, Yes
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from reservation_worker.adapters.redis.restoring import RedisRestoring
     from reservation_worker.adapters.redis.store import RedisStore
+    from reservation_worker.settings.model import Settings
 
 POLL_SECONDS = 0.2
 TELL_EVERY_SECONDS = 5
@@ -27,6 +28,7 @@ def rebuild(
     every: All = False,
     config_file: ConfigFile = None,
     as_json: AsJson = False,
+    reason: Reason = None,
     yes: Yes = False,
     dry_run: DryRun = False,
     timeout_seconds: Timeout = 3_600,
@@ -42,21 +44,18 @@ def rebuild(
     from reservation_worker.composition import build_restoring, build_store
 
     settings = read_settings(config_file)
-    shards_total = settings.topics.shards_total
-    wanted = sorted(set(range(shards_total) if every else shards or ()))
-    if not wanted:
+    if not every and not shards:
         raise UsageFailed("Name the shards, --shard NUMBER for each, or say --all.")
-    if wanted[-1] >= shards_total:
-        raise UsageFailed(f"There are {shards_total} shards: 0 to {shards_total - 1}.")
+    wanted = shards_wanted(None if every else shards, settings)
     if dry_run:
         tell(f"Would rebuild {len(wanted)} shards: {', '.join(map(str, wanted))}.")
         return
     ask(f"Rebuild {len(wanted)} shards?", yes=yes)
     with reaching_redis(settings):
         store = build_store(settings)
-        demanded = _demand(store, build_restoring(settings), wanted)
+        demanded = demand_rebuilds(store, build_restoring(settings), wanted, reason or "")
         missing = sorted(set(wanted) - demanded.keys())
-        left = _wait(store, demanded, timeout_seconds)
+        left = wait_until_rebuilt(store, demanded, timeout_seconds)
         steps = {shard: store.inspect(shard).step for shard in demanded}
     if as_json:
         write_json({"rebuilt": sorted(demanded.keys() - left), "not_rebuilt": [*missing, *left]})
@@ -72,19 +71,36 @@ def rebuild(
     tell("Next: reservation-worker reservation show ORDER --account ACCOUNT")
 
 
-def _demand(
-    store: "RedisStore", restoring: "RedisRestoring", shards: "Sequence[int]"
+def shards_wanted(shards: list[int] | None, settings: "Settings") -> list[int]:
+    """Return the shards that were named, or all.
+
+    Raises:
+        UsageFailed: there is no such shard.
+    """
+    from reservation_worker.cli.failures import UsageFailed
+
+    shards_total = settings.topics.shards_total
+    wanted = sorted(set(shards or range(shards_total)))
+    if wanted[-1] >= shards_total:
+        raise UsageFailed(f"There are {shards_total} shards: 0 to {shards_total - 1}.")
+    return wanted
+
+
+def demand_rebuilds(
+    store: "RedisStore", restoring: "RedisRestoring", shards: "Sequence[int]", reason: str
 ) -> dict[int, int]:
     """Mark the shards; returns the epoch of each that could be marked."""
     epochs: dict[int, int] = {}
     for shard in shards:
         epoch = store.inspect(shard).epoch
-        if epoch and restoring.demand(shard, epoch):
+        if epoch and restoring.demand(shard, epoch, reason):
             epochs[shard] = epoch
     return epochs
 
 
-def _wait(store: "RedisStore", epochs: dict[int, int], timeout_seconds: int) -> list[int]:
+def wait_until_rebuilt(
+    store: "RedisStore", epochs: dict[int, int], timeout_seconds: int
+) -> list[int]:
     """Wait until the owners have rebuilt the shards; returns those that are not."""
     import time
 

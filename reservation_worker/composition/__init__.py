@@ -29,6 +29,7 @@ from reservation_worker.composition.topics import (
     topic_layout,
     topic_of,
 )
+from reservation_worker.composition.verification import open_verification
 
 __all__ = [
     "Foundation",
@@ -52,6 +53,7 @@ __all__ = [
     "event_topics",
     "input_topics",
     "kafka_config",
+    "open_verification",
     "output_topics",
     "retention_config",
     "store_config",

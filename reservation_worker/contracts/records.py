@@ -1,5 +1,6 @@
 """Kafka records as values: what is read, what is written, and why one could not be used."""
 
+import re
 from collections.abc import Mapping
 from enum import StrEnum
 from typing import Final
@@ -92,11 +93,18 @@ RESTORED_FROM: Final = (OutputTopic.STOCK_CHANGED, OutputTopic.RESERVATION_CHANG
 """In this order: which index an acknowledged unit belongs to, its stock says."""
 
 
+_EVENT_ID: Final = re.compile(r"\d{1,6}-(?P<step>\d{1,15})-\d{1,9}", re.ASCII)
+
+
 def step_of(headers: Mapping[str, str | bytes | None] | Mapping[str, bytes]) -> int:
-    """Return the step of a published event, from its id ``shard-step-index``; 0 without one."""
+    """Return the step of a published event, from its id ``shard-step-index``.
+
+    0 without one, or with another form of id: no worker has written that.
+    """
     event_id = headers.get("ce_id")
     text = event_id.decode() if isinstance(event_id, bytes) else event_id
-    return 0 if text is None else int(text.split("-")[1])
+    found = _EVENT_ID.fullmatch(text or "")
+    return 0 if found is None else int(found["step"])
 
 
 @value_class(frozen=True, slots=True)
@@ -110,6 +118,8 @@ class PublishedRecord:
     offset: int
     timestamp_ms: int
     """The record's own timestamp: not before the step that it tells of."""
+    step: int = 0
+    """Of a tombstone that names it; 0: the body does, or nobody."""
 
 
 @value_class(frozen=True, slots=True)

@@ -91,6 +91,8 @@ class ShardState:
     """``run_id/master_replid`` that the owner has verified; empty: none."""
     server: str
     """``run_id/master_replid`` of the server that answered."""
+    demanded: str = ""
+    """Why somebody wants it to be rebuilt; empty: nobody does, or gave no reason."""
 
 
 @value_class(frozen=True, slots=True)

@@ -195,6 +195,8 @@ class Recovery:
         published = position.step
         if shard in self._distrusted:
             return "Its outbox lacks a step that must be published next."
+        if state.torn and state.demanded:
+            return f"Somebody asked for it: {state.demanded}"
         if state.torn:
             return (
                 "A step or a rebuild was cut off in the middle of its writes, or another release "

@@ -9,6 +9,7 @@ import argparse
 import json
 import os
 import statistics
+import subprocess
 import time
 from datetime import UTC, datetime
 from pathlib import Path
@@ -31,6 +32,7 @@ def main() -> None:
         "latency": _latency,
         "growth": _growth,
         "rebuild": _rebuild,
+        "verify": _verify,
     }
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("scenario", choices=scenarios)
@@ -39,7 +41,7 @@ def main() -> None:
     parser.add_argument("--rate", type=int, default=500, help="facts per second (latency)")
     parser.add_argument("--seconds", type=int, default=30, help="length of a run (latency)")
     parser.add_argument(
-        "--live", type=int, default=1_000_000, help="live reservations (growth, rebuild)"
+        "--live", type=int, default=1_000_000, help="live reservations (growth, rebuild, verify)"
     )
     parser.add_argument("--accounts", type=int, default=8, help="that share 10,000 stocks")
     parser.add_argument("--apart", action="store_true", help="a process for each role (backlogs)")
@@ -253,6 +255,36 @@ def _rebuilt_shards(redis: Redis) -> set[bytes]:
         for key in (f"{{s{shard}}}:meta".encode() for shard in range(SHARDS_TOTAL))
         if redis.hget(key, "writing") == b"0"
     }
+
+
+def _verify(directory: Path, arguments: argparse.Namespace) -> None:
+    """Time and memory of the command, at a tenth of the reservations and at all of them."""
+    for live in (arguments.live // 10, arguments.live):
+        with stage(directory / str(live)) as found:
+            _fill(found, arguments, live)
+            with worker(found):
+                for run in range(arguments.runs):
+                    _verify_once(found, live, run + 1)
+
+
+def _verify_once(found: Stage, live: int, run: int) -> None:
+    answer = found.directory / "verify.json"
+    with answer.open("wb") as stdout:
+        begun = time.monotonic()
+        process = subprocess.Popen(
+            found.command("verify", "--json"), env=found.environment, stdout=stdout
+        )
+        _, status, used = os.wait4(process.pid, 0)
+    seconds = time.monotonic() - begun
+    assert status == 0, answer.read_text("utf-8")
+    checked = json.loads(answer.read_text("utf-8"))["checked"]
+    assert checked["reservations"] >= live, checked
+    figures = {
+        "seconds": round(seconds, 1),
+        "reservations_per_second": round(live / seconds),
+        "peak_megabytes": used.ru_maxrss // 1024,
+    }
+    print(json.dumps({"run": run, "live": live, **figures, "checked": checked}), flush=True)
 
 
 def _peak_megabytes(process_id: int) -> int:

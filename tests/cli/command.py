@@ -29,6 +29,7 @@ class CommandLine:
     """The command line with some variables set, and no others of its own."""
 
     variables: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    timeout_seconds: int = TIMEOUT_SECONDS
 
     def __call__(self, *arguments: str, stdin: str = "") -> Ended:
         """Run a command to its end."""
@@ -39,7 +40,7 @@ class CommandLine:
             input=stdin,
             capture_output=True,
             text=True,
-            timeout=TIMEOUT_SECONDS,
+            timeout=self.timeout_seconds,
             check=False,
         )
         return Ended(process.returncode, process.stdout, process.stderr)

@@ -113,6 +113,7 @@ def test_client_options_that_the_guarantees_own_exit_with_2() -> None:
         ("event", "send", "order-completed", "--sample"),
         ("reservation", "show", "v1-01", "--account", "acme"),
         ("stock", "show", "main", "1", "--account", "acme"),
+        ("verify",),
     ],
     ids=" ".join,
 )

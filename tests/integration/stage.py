@@ -20,6 +20,7 @@ from reservation_worker.contracts.records import OutputTopic, Record
 from reservation_worker.domain.keys import shard_of
 from reservation_worker.embedded.valkey import EmbeddedValkey
 from reservation_worker.ports import Partition
+from reservation_worker.settings.model import ENVIRONMENT_PREFIX
 from reservation_worker.worker import Role
 from tests.integration import shop
 from tests.integration.processes import Fate, WorkerProcess
@@ -86,7 +87,7 @@ class Stage:
         self._directory = directory
         self._workers: list[WorkerProcess] = []
         self._reader: Reader | None = None
-        self.environment = {
+        self._environment = {
             **os.environ,
             **QUICK_SETTINGS,
             **topics.settings,
@@ -96,6 +97,15 @@ class Stage:
             **settings,
         }
         self.cluster.create(topics)
+
+    @property
+    def variables(self) -> dict[str, str]:
+        """The settings of its workers, for another command."""
+        return {
+            name: value
+            for name, value in self._environment.items()
+            if name.startswith(ENVIRONMENT_PREFIX)
+        }
 
     @property
     def shards_group_id(self) -> str:
@@ -114,7 +124,7 @@ class Stage:
         """Start a worker."""
         name = f"worker-{len(self._workers) + 1}-{slot}.log"
         worker = WorkerProcess(
-            {**self.environment, "RESERVATION_WORKER_SLOT": slot, **(settings or {})},
+            {**self._environment, "RESERVATION_WORKER_SLOT": slot, **(settings or {})},
             self._directory / name,
             role=role,
             fate=fate,
@@ -283,7 +293,7 @@ class Stage:
         return judge(self.inputs(), self.outputs(), decoder, config)
 
     def _retention_ms(self, name: str) -> int:
-        seconds = self.environment.get(f"RESERVATION_RETENTION__{name}_SECONDS", "0")
+        seconds = self._environment.get(f"RESERVATION_RETENTION__{name}_SECONDS", "0")
         return int(seconds) * 1_000
 
     def assert_nothing_violated(self) -> Verdict:

@@ -17,6 +17,7 @@ from tests.integration import shop
 from tests.integration.losing import Loss
 from tests.integration.processes import WorkerProcess
 from tests.integration.stage import Stage
+from tests.integration.verifying import assert_agrees, verify
 from tests.waiting import wait_until
 
 SLOTS = 16_384
@@ -209,6 +210,7 @@ def test_node_that_loses_everything_has_its_shards_rebuilt(
     stage.sell(3, "after")
     loss.is_survived("after")
     assert lost == worker.rebuilt_shards()
+    assert_agrees(verify(stage, settings=cluster.settings))
     assert 0 == worker.drain()
 
 

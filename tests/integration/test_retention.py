@@ -210,7 +210,7 @@ def check_dead_letters(stage: Stage) -> None:
 
 def check_show(stage: Stage, account: str) -> None:
     """What has left is unknown, like what never was."""
-    show = CommandLine({name: text for name, text in stage.environment.items() if "RESERV" in name})
+    show = CommandLine(stage.variables)
     gone = show("reservation", "show", order_id("denied", 0), "--account", account)
     assert (3, True) == (gone.code, "has no reservation" in gone.stderr)
     there = show("reservation", "show", order_id("held", 0), "--account", account)

@@ -13,6 +13,7 @@ from reservation_worker.telemetry.log_events import SERVER_CHANGED
 from tests.integration import shop
 from tests.integration.losing import Loss
 from tests.integration.stage import Stage
+from tests.integration.verifying import assert_agrees, verify
 from tests.waiting import wait_until
 
 START_TIMEOUT_MS = 20_000
@@ -73,15 +74,14 @@ def test_workers_follow_the_sentinels_to_another_primary(
     """Whatever the replica had not got yet is made again, or restored."""
     accounts, now_ms = stage.accounts(), stage.clock.now_ms()
     stage.send(shop.balances(now_ms, accounts))
-    worker = stage.start(
-        settings={
-            # Nobody answers there: only the Sentinels know where the primary is.
-            "RESERVATION_REDIS__URL": f"redis://{LOOPBACK}:1/0",
-            "RESERVATION_REDIS__TOPOLOGY": "sentinel",
-            "RESERVATION_REDIS__SENTINELS": f"{LOOPBACK}:1,{LOOPBACK}:{sentinel}",
-            "RESERVATION_REDIS__SENTINEL_PRIMARY": PRIMARY,
-        }
-    )
+    settings = {
+        # Nobody answers there: only the Sentinels know where the primary is.
+        "RESERVATION_REDIS__URL": f"redis://{LOOPBACK}:1/0",
+        "RESERVATION_REDIS__TOPOLOGY": "sentinel",
+        "RESERVATION_REDIS__SENTINELS": f"{LOOPBACK}:1,{LOOPBACK}:{sentinel}",
+        "RESERVATION_REDIS__SENTINEL_PRIMARY": PRIMARY,
+    }
+    worker = stage.start(settings=settings)
     worker.wait_until_ready()
     stage.send(shop.traffic(1, now_ms, accounts, ORDERS_EACH, "before"))
     stage.wait_until_settled()
@@ -99,4 +99,5 @@ def test_workers_follow_the_sentinels_to_another_primary(
     stage.send(shop.traffic(3, now_ms, accounts, ORDERS_EACH, "after"))
     loss.is_survived("after")
     assert worker.logged(SERVER_CHANGED)
+    assert_agrees(verify(stage, settings=settings))
     assert 0 == worker.drain()

@@ -82,7 +82,7 @@ def test_the_user_may_rebuild_a_shard(client: Redis) -> None:
     entries = store.read_outbox([ShardStep(SHARD, EPOCH, 0)], 100)[0]
     assert isinstance(entries, tuple)
     records = [record for entry in entries for record in entry.records]
-    assert restoring.demand(SHARD, EPOCH)
+    assert restoring.demand(SHARD, EPOCH, "tried")
     begin(store, restoring, SHARD, EPOCH + 1)
     restore(restoring, SHARD, EPOCH + 1, records, Random(1))
     assert restoring.finish(SHARD, EPOCH + 1, len(DAY)) is None

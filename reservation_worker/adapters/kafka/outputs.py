@@ -1,6 +1,7 @@
 """The output topics, as a shard's owner reads them back."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Final
 
 from confluent_kafka import (
@@ -72,10 +73,44 @@ class KafkaOutputs:
         Raises:
             BrokerUnavailable: Kafka does not answer.
         """
-        passes = self._passes(shard, RESTORED_FROM)
+        return self.read_on(shard, {})
+
+    def read_on(self, shard: int, after: Mapping[str, int]) -> ReadBack[PublishedRecord]:
+        """Begin to read behind these offsets, up to the ends that the partitions have now.
+
+        Raises:
+            BrokerUnavailable: Kafka does not answer.
+        """
+        passes = [
+            replace(one, begin=max(one.begin, after.get(one.topic, 0)))
+            for one in self._passes(shard, RESTORED_FROM)
+        ]
+        return self._reading(self._shared_reader(), passes)
+
+    def record_at(self, shard: int, topic: str, offset: int) -> PublishedRecord | None:
+        """Return the record that stands at an offset; None: it is gone, or was none.
+
+        Raises:
+            BrokerUnavailable: Kafka does not answer.
+        """
+        named = OutputTopic(topic)
+        one = Pass(named, self._topics[named], shard, offset, offset + 1)
+        reading = self._reading(self._shared_reader(), [one])
+        found: list[PublishedRecord] = []
+        while not reading.finished:
+            found += reading.read(1)
+        return found[0] if found else None
+
+    def close(self) -> None:
+        """Disconnect."""
+        if self._reader is not None:
+            self._reader.close()
+            self._reader = None
+
+    def _shared_reader(self) -> Consumer:
         if self._reader is None:
             self._reader = self._new_reader()
-        return self._reading(self._reader, passes)
+        return self._reader
 
     def _passes(self, shard: int, topics: Iterable[OutputTopic]) -> list[Pass]:
         names = {topic: self._topics[topic] for topic in topics}

@@ -15,8 +15,8 @@ from reservation_worker.adapters.kafka.configuration import (
 )
 from reservation_worker.adapters.kafka.errors import error_of
 from reservation_worker.adapters.kafka.membership import MembershipCapture
-from reservation_worker.adapters.kafka.positions import parse_position
-from reservation_worker.ports import BrokerUnavailable, Clock, FatallyBroken, OwnedShards, Position
+from reservation_worker.adapters.kafka.positions import committed_positions
+from reservation_worker.ports import Clock, FatallyBroken, OwnedShards, Position
 from reservation_worker.telemetry.labels import RebalanceKind
 from reservation_worker.telemetry.log_events import (
     CLIENT_WARNED,
@@ -83,21 +83,7 @@ class KafkaShardGroup:
             BrokerUnavailable: Kafka does not answer, or a transaction is still open.
             FatallyBroken: a position is written in a form that this release does not know.
         """
-        try:
-            answers = self._consumer.committed(
-                [TopicPartition(self._topic, shard) for shard in shards],
-                timeout=self._request_seconds,
-            )
-        except KafkaException as exception:
-            raise BrokerUnavailable(error_of(exception).str()) from exception
-        positions: dict[int, Position | None] = {}
-        for answer in answers:
-            if answer.error is not None:
-                raise BrokerUnavailable(answer.error.str())
-            positions[answer.partition] = (
-                parse_position(answer.metadata or "") if answer.offset >= 0 else None
-            )
-        return positions
+        return committed_positions(self._consumer, self._topic, shards, self._request_seconds)
 
     def close(self) -> None:
         """Leave the group."""

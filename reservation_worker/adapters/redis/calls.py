@@ -1,6 +1,7 @@
 """Calls of scripts and commands on the server that holds a shard, alone or in a cluster."""
 
 from collections.abc import Callable, Mapping, Sequence
+from typing import Final
 
 from redis import Redis
 from redis.cluster import RedisCluster
@@ -33,6 +34,10 @@ class Call:
 def meta_key(shard: int) -> str:
     """Return the key of a shard's ``meta``; its hash tag keeps all keys of a shard in one slot."""
     return f"{{s{shard}}}:meta"
+
+
+KEYS_PER_SCAN: Final = 2_000
+"""A hint to the server: how many of its keys, of whatever shard, it looks at in one call."""
 
 
 class Calls:
@@ -83,6 +88,13 @@ class Calls:
     def command(self, name: str, key: str | None) -> Reply:
         """Call a command that has a key and nothing else, or nothing at all."""
         return self.call(Call(name, key, (name,) if key is None else (name, key)))
+
+    def scan(self, shard: int, cursor: int) -> tuple[int, list[bytes]]:
+        """Return where to go on (0: nowhere), and some of the keys of a shard."""
+        pattern = f"{{s{shard}}}:*"
+        scan = ("SCAN", cursor, "MATCH", pattern, "COUNT", KEYS_PER_SCAN)
+        next_cursor, keys = self.call(Call("SCAN", meta_key(shard), scan))
+        return int(next_cursor), keys
 
     def call(self, call: Call) -> Reply:
         """Send one command to the server that holds a key, again while the connection breaks.

@@ -13,6 +13,8 @@ from reservation_worker.contracts.instants import parse_instant_ms
 from reservation_worker.contracts.written import (
     WrittenKept,
     WrittenKeptInvoice,
+    WrittenReservation,
+    WrittenStock,
     WrittenTracedCause,
     written_reservation,
     written_stock,
@@ -29,7 +31,15 @@ def pack_published_reservation(value: bytes) -> bytes:
         NotWritten: no worker has written this.
         ValueError: a time in it is none.
     """
-    body = written_reservation(value)
+    return pack_reservation_body(written_reservation(value))
+
+
+def pack_reservation_body(body: WrittenReservation) -> bytes:
+    """Return the packed reservation of a body.
+
+    Raises:
+        ValueError: a time in it is none.
+    """
     internal = body.internal
     packed: list[Value] = [
         body.version,
@@ -62,7 +72,15 @@ def pack_published_stock(value: bytes) -> bytes:
         NotWritten: no worker has written this.
         ValueError: a time in it is none.
     """
-    body = written_stock(value)
+    return pack_stock_body(written_stock(value))
+
+
+def pack_stock_body(body: WrittenStock) -> bytes:
+    """Return the packed stock of a body.
+
+    Raises:
+        ValueError: a time in it is none.
+    """
     internal = body.internal
     settled_at_ms, settled_member = internal.settled_through or (False, False)
     values = (

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from reservation_worker.adapters.redis.calls import Argument, Call, Calls, Client, meta_key
+from reservation_worker.adapters.redis.calls import Argument, Calls, Client
 from reservation_worker.adapters.redis.configuration import StoreConfig
 from reservation_worker.adapters.redis.pipeline import Reply
 from reservation_worker.adapters.redis.published import (
@@ -16,8 +16,6 @@ from reservation_worker.contracts.records import OutputTopic, PublishedRecord
 from reservation_worker.contracts.written import NotWritten
 from reservation_worker.ports import FatallyBroken, ShardState, StepRefused
 
-KEYS_PER_SCAN: Final = 2_000
-"""A hint to the server: how many of its keys, of whatever shard, it looks at in one call."""
 _REMOVED: Final = b""
 
 
@@ -46,11 +44,9 @@ class RedisRestoring:
 
     def drop(self, shard: int, epoch: int, cursor: int) -> int | StepRefused:
         """Remove some of what is there; returns where to go on, 0 when nothing is left."""
-        pattern = f"{{s{shard}}}:*"
-        scan = ("SCAN", cursor, "MATCH", pattern, "COUNT", KEYS_PER_SCAN)
-        next_cursor, keys = self._calls.call(Call("SCAN", meta_key(shard), scan))
+        next_cursor, keys = self._calls.scan(shard, cursor)
         refusal = _refusal(self._calls.run("drop", shard, epoch, *keys))
-        return int(next_cursor) if refusal is None else refusal
+        return next_cursor if refusal is None else refusal
 
     def restore(
         self, shard: int, epoch: int, records: Sequence[PublishedRecord]
@@ -82,9 +78,9 @@ class RedisRestoring:
         """End the restoring: the shard is at a step, and published up to there."""
         return _refusal(self._calls.run("finish_restoring", shard, epoch, step))
 
-    def demand(self, shard: int, epoch: int) -> bool:
-        """Have the shard's owner rebuild it; False: it is in another epoch by now."""
-        return bool(self._calls.run("demand_rebuild", shard, epoch))
+    def demand(self, shard: int, epoch: int, reason: str) -> bool:
+        """Have the shard's owner rebuild it and log why; False: it is in another epoch by now."""
+        return bool(self._calls.run("demand_rebuild", shard, epoch, reason))
 
 
 def _refusal(reply: Reply) -> StepRefused | None:

@@ -58,6 +58,9 @@ ENTRIES = (
     "restore_reservations",
     "finish_restoring",
     "demand_rebuild",
+    "look_at_reservations",
+    "look_at_stocks",
+    "look_at_outbox",
 )
 """Files that are called: each is the end of one script."""
 

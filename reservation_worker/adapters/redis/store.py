@@ -62,8 +62,7 @@ class RedisStore:
 
     def inspect(self, shard: int) -> ShardState:
         """Read a shard's ``meta`` and the identity of the server, in one atomic read."""
-        epoch, step, published, torn, verified, server = self._calls.run("inspect", shard)
-        return ShardState(epoch, step, published, torn == 1, verified.decode(), server.decode())
+        return read_state(self._calls, shard)
 
     def step(self, shard: int, epoch: int, facts: Sequence[Fact]) -> StepReply | StepRefused:
         """Apply a prefix of facts of one shard, in order, atomically."""
@@ -186,6 +185,15 @@ class RedisStore:
             config.settled_entries_max,
             self._clock.now_ms(),
         )
+
+
+def read_state(calls: Calls, shard: int) -> ShardState:
+    """Read a shard's ``meta`` and the identity of the server, in one atomic read."""
+    epoch, step, published, torn, verified, server, demanded = calls.run("inspect", shard)
+    return ShardState(
+        *(epoch, step, published, torn == 1),
+        *(verified.decode(), server.decode(), demanded.decode()),
+    )
 
 
 @value_class(frozen=True, slots=True)

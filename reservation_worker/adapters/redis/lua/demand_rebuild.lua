@@ -1,7 +1,7 @@
 --- demand_rebuild: somebody does not trust a shard: its owner shall rebuild it.
 -- Purpose: sets the mark of a step that was cut off, which every owner answers with a rebuild.
 -- Keys: meta
--- Arguments: inspected epoch
+-- Arguments: inspected epoch, reason
 -- Outcomes: none
 -- Needs: none
 -- Flags: allow-oom
@@ -11,5 +11,5 @@ local epoch = redis.call('HGET', KEYS[1], 'epoch')
 if not epoch or epoch ~= ARGV[1] then
   return 0
 end
-redis.call('HSET', KEYS[1], 'writing', '1')
+redis.call('HSET', KEYS[1], 'writing', '1', 'demanded', ARGV[2])
 return 1

@@ -12,7 +12,7 @@ if refusal then
   return { 0, refusal[1], refusal[2] }
 end
 redis.call(
-  'HSET', KEYS[1],
-  'step', ARGV[2], 'published', ARGV[2], 'writing', '0', 'layout', wire.LAYOUT
+  'HSET', KEYS[1], 'step', ARGV[2], 'published', ARGV[2], 'writing', '0',
+  'layout', wire.LAYOUT, 'demanded', ''
 )
 return { 1 }

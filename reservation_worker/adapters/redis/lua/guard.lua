@@ -53,4 +53,12 @@ function guard.refuse_restoring(meta_key, epoch)
   return nil
 end
 
+-- Gives what a look is of: epoch, step, and whether the mark of a torn step stands.
+function guard.moment(meta_key)
+  local found = redis.call('HMGET', meta_key, 'epoch', 'step', 'writing')
+  return {
+    tonumber(found[1] or '0'), tonumber(found[2] or '0'), found[3] == '1' and 1 or 0,
+  }
+end
+
 return guard

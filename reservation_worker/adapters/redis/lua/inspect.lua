@@ -5,11 +5,11 @@
 -- Outcomes: none
 -- Needs: wire, guard
 -- Flags: no-writes
--- Replies { epoch, step, published, torn, verified server, this server }. One that another release
--- has laid out in another way counts as torn.
+-- Replies { epoch, step, published, torn, verified server, this server, reason of a demand }. One
+-- that another release has laid out in another way counts as torn.
 
 local found = redis.call(
-  'HMGET', KEYS[1], 'epoch', 'step', 'published', 'writing', 'server', 'layout'
+  'HMGET', KEYS[1], 'epoch', 'step', 'published', 'writing', 'server', 'layout', 'demanded'
 )
 local is_readable = not found[1] or found[6] == wire.LAYOUT
 
@@ -20,4 +20,5 @@ return {
   (found[4] == '1' or not is_readable) and 1 or 0,
   found[5] or '',
   guard.server(),
+  found[7] or '',
 }
