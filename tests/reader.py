@@ -7,6 +7,7 @@ from confluent_kafka import (
     Consumer,
     IsolationLevel,
     KafkaError,
+    KafkaException,
     TopicPartition,
 )
 from confluent_kafka import Message as KafkaMessage
@@ -15,14 +16,33 @@ from confluent_kafka.admin._listoffsets import OffsetSpec
 
 from reservation_worker.contracts.records import Record
 from reservation_worker.ports import Partition
+from tests.waiting import wait_until
 
 TIMEOUT_SECONDS = 30
+NO_LEADER_YET = frozenset({KafkaError.NOT_LEADER_FOR_PARTITION, KafkaError.LEADER_NOT_AVAILABLE})
 QUIET: dict[str, str | int | float | bool] = {"log_level": 2}
 """The clients outlive the broker at the end of the tests."""
 
 
 def end_offsets(admin: AdminClient, names: Sequence[str]) -> dict[Partition, int]:
     """Return the end of each partition, open transactions and control records included."""
+    ends: dict[Partition, int] = {}
+
+    def are_known() -> bool:
+        try:
+            ends.update(_end_offsets(admin, names))
+        except KafkaException as exception:
+            error: KafkaError = exception.args[0]
+            # The partitions of a new topic are still choosing their leaders.
+            assert error.code() in NO_LEADER_YET, error
+            return False
+        return True
+
+    wait_until(are_known, timeout_ms=TIMEOUT_SECONDS * 1_000, what=f"leaders of {names}")
+    return ends
+
+
+def _end_offsets(admin: AdminClient, names: Sequence[str]) -> dict[Partition, int]:
     known = admin.list_topics(timeout=TIMEOUT_SECONDS).topics
     partitions = [TopicPartition(name, one) for name in names for one in known[name].partitions]
     latest = OffsetSpec.latest()  # type: ignore[no-untyped-call]

@@ -11,6 +11,8 @@ import os
 import statistics
 import subprocess
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -38,13 +40,14 @@ def main() -> None:
     parser.add_argument("scenario", choices=scenarios)
     parser.add_argument("--runs", type=int, default=3)
     parser.add_argument("--orders", type=int, default=100_000, help="orders of one run's backlog")
-    parser.add_argument("--rate", type=int, default=500, help="facts per second (latency)")
+    parser.add_argument("--rate", type=int, default=500, help="facts per second")
     parser.add_argument("--seconds", type=int, default=30, help="length of a run (latency)")
     parser.add_argument(
         "--live", type=int, default=1_000_000, help="live reservations (growth, rebuild, verify)"
     )
     parser.add_argument("--accounts", type=int, default=8, help="that share 10,000 stocks")
     parser.add_argument("--apart", action="store_true", help="a process for each role (backlogs)")
+    parser.add_argument("--busy", action="store_true", help="with facts at --rate (verify)")
     parser.add_argument("--warm-ups", type=int, default=3, help="runs before those that count")
     parser.add_argument("--seed", type=int, default=1)
     arguments = parser.parse_args()
@@ -262,9 +265,33 @@ def _verify(directory: Path, arguments: argparse.Namespace) -> None:
     for live in (arguments.live // 10, arguments.live):
         with stage(directory / str(live)) as found:
             _fill(found, arguments, live)
-            with worker(found):
+            with worker(found), _traffic(found, arguments):
                 for run in range(arguments.runs):
                     _verify_once(found, live, run + 1)
+
+
+@contextmanager
+def _traffic(found: Stage, arguments: argparse.Namespace) -> Iterator[None]:
+    """Let a shop's days go on meanwhile, if a rate is wanted with ``--busy``."""
+    stop = Event()
+
+    def sell() -> None:
+        second = 0
+        while not stop.wait(1):
+            second += 1
+            shops = mix.Shops(arguments.accounts, f"second{second}")
+            # An order brings two more facts.
+            send(found, mix.day(shops, arguments.rate // 3, datetime.now(UTC), second))
+
+    thread = Thread(target=sell)
+    if arguments.busy:
+        thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        if arguments.busy:
+            thread.join()
 
 
 def _verify_once(found: Stage, live: int, run: int) -> None:

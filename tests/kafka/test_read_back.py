@@ -99,7 +99,7 @@ def test_a_transaction_that_is_open_must_end_first(topics: ShopTopics, config: K
     owner, former = Owner(topics), Owner(topics, "former")
     owner.publish(1, (STOCK, "a/m/s", b"1"))
     former.begin(2, (STOCK, "a/m/s", b"2"))
-    quick = replace(config, request_timeout_ms=1_000)
+    quick = replace(config, request_timeout_ms=3_000)
     reading = KafkaOutputs(quick, topics.output_names, MachineClock()).read_back(SHARD)
     with pytest.raises(BrokerUnavailable, match="still open"):
         read_all(reading)
