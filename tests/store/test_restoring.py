@@ -9,7 +9,7 @@ import redis
 from reservation_worker.adapters.in_memory.restoring import InMemoryRestoring
 from reservation_worker.adapters.in_memory.store import InMemoryStore
 from reservation_worker.adapters.redis.configuration import StoreConfig
-from reservation_worker.adapters.redis.restoring import RedisRestoring
+from reservation_worker.adapters.redis.restoring import RECORDS_PER_CALL, RedisRestoring
 from reservation_worker.contracts.records import OutputRecord, OutputTopic, PublishedRecord
 from reservation_worker.domain.facts import Fact, StockSettlementDue, stock_id_of
 from reservation_worker.domain.outcome import OutcomeKind
@@ -230,6 +230,30 @@ def test_a_record_that_no_worker_has_written_is_refused(
         with pytest.raises(FatallyBroken, match="not what a worker writes"):
             restoring.restore(SHARD, EPOCH, [PublishedRecord(topic, b"k", b"{}", 0, NOW_MS)])
     assert store.inspect(SHARD).torn
+
+
+def test_more_than_one_call_takes_is_restored_whole_or_refused(
+    store: Store[OutputRecord], restoring: Restoring[PublishedRecord]
+) -> None:
+    """A write is several calls, and a bad record among them leaves the client as it was."""
+    orders = 2 * RECORDS_PER_CALL + 1
+    claim(store)
+    apply_all(store, [counted(orders), *(ordered(f"{number}") for number in range(orders))])
+    records = records_of(store)
+    reservations = published(records, OutputTopic.RESERVATION_CHANGED)
+    assert orders == len(reservations)
+    begin(store, restoring, SHARD, NEXT)
+    (stock,) = published(records, OutputTopic.STOCK_CHANGED)[-1:]
+    assert restoring.restore(SHARD, NEXT, [stock]) is None
+    bad = replace(reservations[-1], value=b"{}")
+    with pytest.raises(FatallyBroken, match="not what a worker writes"):
+        restoring.restore(SHARD, NEXT, [*reservations[:-1], bad])
+    assert restoring.restore(SHARD, NEXT, reservations) is None
+    assert restoring.finish(SHARD, NEXT, 5) is None
+    for number in range(orders):
+        assert store.reservation(SHARD, reservation_id(f"{number}")) is not None
+    asleep = restoring.restore(SHARD, EPOCH, reservations)
+    assert StepRefused(StepRefusal.EPOCH, NEXT) == asleep
 
 
 def test_a_tombstone_takes_a_reservation_and_its_indexes_away(

@@ -1,6 +1,6 @@
 """Calls of scripts and commands on the server that holds a shard, alone or in a cluster."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final
 
 from redis import Redis
@@ -61,20 +61,38 @@ class Calls:
         if not calls or isinstance(client, RedisCluster):
             # The shards of a cluster are on different nodes.
             return lambda: [self.call(call) for call in calls]
-        pipeline = Pipeline(client.connection_pool, [call.command for call in calls])
+        pipeline = Pipeline(client.connection_pool)
+        pipeline.send([call.command for call in calls])
+        return lambda: self._replies(pipeline, calls)
 
-        def take() -> list[Reply]:
-            replies = pipeline.replies()
-            for position, call in enumerate(calls):
-                error = replies[position]
-                if not isinstance(error, CLIENT_ERRORS):
-                    continue
-                if not (isinstance(error, NoScriptError) or is_broken_connection(error)):
-                    raise translated(error, call.what) from None
-                replies[position] = self.call(call)
-            return replies
+    def send_as_made(self, calls: Iterable[Call]) -> list[Reply]:
+        """Send each call as soon as it is made, while the next one is; return all replies.
 
-        return take
+        What broke is called once more, alone.
+        """
+        client = self._client
+        if isinstance(client, RedisCluster):
+            return [self.call(call) for call in calls]
+        pipeline, sent = Pipeline(client.connection_pool), []
+        try:
+            for call in calls:
+                pipeline.send([call.command])
+                sent.append(call)
+        except BaseException:
+            pipeline.replies()
+            raise
+        return self._replies(pipeline, sent)
+
+    def _replies(self, pipeline: Pipeline, calls: Sequence[Call]) -> list[Reply]:
+        replies = pipeline.replies()
+        for position, call in enumerate(calls):
+            error = replies[position]
+            if not isinstance(error, CLIENT_ERRORS):
+                continue
+            if not (isinstance(error, NoScriptError) or is_broken_connection(error)):
+                raise translated(error, call.what) from None
+            replies[position] = self.call(call)
+        return replies
 
     def script(self, name: str, shard: int, *arguments: Argument) -> Call:
         """Return the call of a script; what it replies is in the header of its file."""

@@ -20,16 +20,23 @@ class Pipeline:
     The connection belongs to the pipeline until the replies are taken, once.
     """
 
-    def __init__(self, pool: ConnectionPool, commands: Sequence[Command]) -> None:
-        """Send the commands; that they could not be sent shows in their replies."""
+    def __init__(self, pool: ConnectionPool) -> None:
+        """Send nothing yet."""
         self._pool = pool
-        self._commands_total = len(commands)
+        self._commands_total = 0
         self._connection: Connection | None = None
         self._broken: ClientError | None = None
+
+    def send(self, commands: Sequence[Command]) -> None:
+        """Send commands behind the earlier ones; that they could not be shows in their replies."""
+        self._commands_total += len(commands)
+        if self._broken is not None:
+            return
         try:
-            connection = pool.get_connection()
-            self._connection = connection
-            connection.send_packed_command(connection.pack_commands(commands))  # type: ignore[no-untyped-call]
+            if self._connection is None:
+                self._connection = self._pool.get_connection()
+            packed = self._connection.pack_commands(commands)  # type: ignore[no-untyped-call]
+            self._connection.send_packed_command(packed)  # type: ignore[no-untyped-call]
         except CLIENT_ERRORS as error:
             self._broken = error
 

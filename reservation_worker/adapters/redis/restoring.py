@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from reservation_worker.adapters.redis.calls import Argument, Calls, Client
+from reservation_worker.adapters.redis.calls import Argument, Call, Calls, Client
 from reservation_worker.adapters.redis.configuration import StoreConfig
 from reservation_worker.adapters.redis.pipeline import Reply
 from reservation_worker.adapters.redis.published import (
@@ -16,6 +16,8 @@ from reservation_worker.contracts.records import OutputTopic, PublishedRecord
 from reservation_worker.contracts.written import NotWritten
 from reservation_worker.ports import FatallyBroken, ShardState, StepRefused
 
+RECORDS_PER_CALL: Final = 200
+"""Redis writes so many while the next ones are packed."""
 _REMOVED: Final = b""
 
 
@@ -57,6 +59,16 @@ class RedisRestoring:
             FatallyBroken: a record cannot be understood.
         """
         assert len({record.topic for record in records}) == 1, "stocks first, then reservations"
+        some_at_a_time = (
+            records[first : first + RECORDS_PER_CALL]
+            for first in range(0, len(records), RECORDS_PER_CALL)
+        )
+        replies = self._calls.send_as_made(
+            self._restoring_call(shard, epoch, some) for some in some_at_a_time
+        )
+        return next((refusal for reply in replies if (refusal := _refusal(reply))), None)
+
+    def _restoring_call(self, shard: int, epoch: int, records: Sequence[PublishedRecord]) -> Call:
         are_stocks = records[0].topic is OutputTopic.STOCK_CHANGED
         pack = pack_published_stock if are_stocks else pack_published_reservation
         arguments: list[Argument] = []
@@ -72,7 +84,7 @@ class RedisRestoring:
             if not are_stocks:
                 arguments.append(record.timestamp_ms)
         script = "restore_stocks" if are_stocks else "restore_reservations"
-        return _refusal(self._calls.run(script, shard, epoch, *arguments))
+        return self._calls.script(script, shard, epoch, *arguments)
 
     def finish(self, shard: int, epoch: int, step: int) -> StepRefused | None:
         """End the restoring: the shard is at a step, and published up to there."""
