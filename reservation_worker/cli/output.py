@@ -2,7 +2,10 @@
 
 import json
 import sys
-from collections.abc import Iterable, Sequence
+import time
+from collections.abc import Callable, Iterable, Sequence
+
+TELL_EVERY_SECONDS = 5
 
 JsonValue = str | int | float | bool | None | Sequence["JsonValue"] | dict[str, "JsonValue"]
 
@@ -22,6 +25,19 @@ def tell(line: str) -> None:
     """Say how it goes."""
     sys.stderr.write(f"{line}\n")
     sys.stderr.flush()
+
+
+def teller() -> Callable[[str], None]:
+    """Return what says how it goes, and says no more than one line in some seconds."""
+    told = time.monotonic()
+
+    def tell_now_and_then(line: str) -> None:
+        nonlocal told
+        if time.monotonic() - told >= TELL_EVERY_SECONDS:
+            told = time.monotonic()
+            tell(line)
+
+    return tell_now_and_then
 
 
 def write_table(headings: Sequence[str], rows: Iterable[Sequence[object]]) -> None:

@@ -1,5 +1,6 @@
 """``rebuild``: have shards dropped from Redis and restored from the topics."""
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -14,7 +15,6 @@ if TYPE_CHECKING:
     from reservation_worker.settings.model import Settings
 
 POLL_SECONDS = 0.2
-TELL_EVERY_SECONDS = 5
 
 Shards = Annotated[
     list[int] | None, typer.Option("--shard", min=0, help="A shard; again for more of them.")
@@ -37,11 +37,9 @@ def rebuild(
 
     The shards' owners do it, while everything else goes on; nothing that was read is lost.
     """
-    from reservation_worker.cli.dependencies import reaching_redis
-    from reservation_worker.cli.failures import CheckFailed, UsageFailed
+    from reservation_worker.cli.failures import UsageFailed
     from reservation_worker.cli.options import ask, read_settings
     from reservation_worker.cli.output import tell, write_json, write_table
-    from reservation_worker.composition import build_restoring, build_store
 
     settings = read_settings(config_file)
     if not every and not shards:
@@ -51,23 +49,12 @@ def rebuild(
         tell(f"Would rebuild {len(wanted)} shards: {', '.join(map(str, wanted))}.")
         return
     ask(f"Rebuild {len(wanted)} shards?", yes=yes)
-    with reaching_redis(settings):
-        store = build_store(settings)
-        demanded = demand_rebuilds(store, build_restoring(settings), wanted, reason or "")
-        missing = sorted(set(wanted) - demanded.keys())
-        left = wait_until_rebuilt(store, demanded, timeout_seconds)
-        steps = {shard: store.inspect(shard).step for shard in demanded}
+    rebuilt = rebuild_shards(settings, wanted, reason or "", timeout_seconds)
     if as_json:
-        write_json({"rebuilt": sorted(demanded.keys() - left), "not_rebuilt": [*missing, *left]})
+        write_json({"rebuilt": sorted(rebuilt.steps), "not_rebuilt": list(rebuilt.problems)})
     else:
-        rows = ((shard, steps[shard]) for shard in demanded if shard not in left)
-        write_table(("shard", "step"), rows)
-    if missing or left:
-        findings = (
-            *(f"Shard {one} has no owner yet: start a worker, it begins there." for one in missing),
-            *(f"Shard {one} is not rebuilt yet: is a worker running?" for one in left),
-        )
-        raise CheckFailed("Not all shards are rebuilt:", findings)
+        write_table(("shard", "step"), rebuilt.steps.items())
+    rebuilt.check()
     tell("Next: reservation-worker reservation show ORDER --account ACCOUNT")
 
 
@@ -86,7 +73,49 @@ def shards_wanted(shards: list[int] | None, settings: "Settings") -> list[int]:
     return wanted
 
 
-def demand_rebuilds(
+@dataclass(frozen=True, slots=True)
+class Rebuilt:
+    """What came of shards that were to be rebuilt."""
+
+    steps: dict[int, int]
+    """Of the shards that are rebuilt: where each goes on."""
+    problems: dict[int, str]
+    """Of the others: why not."""
+
+    def check(self) -> None:
+        """See that all of them are.
+
+        Raises:
+            CheckFailed: some are not.
+        """
+        from reservation_worker.cli.failures import CheckFailed
+
+        if self.problems:
+            raise CheckFailed("Not all shards are rebuilt:", tuple(self.problems.values()))
+
+
+def rebuild_shards(
+    settings: "Settings", shards: "Sequence[int]", reason: str, timeout_seconds: int
+) -> Rebuilt:
+    """Have the owners rebuild shards, and wait for it."""
+    from reservation_worker.cli.dependencies import reaching_redis
+    from reservation_worker.composition import build_restoring, build_store
+
+    with reaching_redis(settings):
+        store = build_store(settings)
+        demanded = _demand(store, build_restoring(settings), shards, reason)
+        left = _wait(store, demanded, timeout_seconds)
+        steps = {shard: store.inspect(shard).step for shard in demanded if shard not in left}
+    problems = {
+        shard: f"Shard {shard} has no owner yet: start a worker, it begins there."
+        for shard in shards
+        if shard not in demanded
+    }
+    problems |= {shard: f"Shard {shard} is not rebuilt yet: is a worker running?" for shard in left}
+    return Rebuilt(steps, problems)
+
+
+def _demand(
     store: "RedisStore", restoring: "RedisRestoring", shards: "Sequence[int]", reason: str
 ) -> dict[int, int]:
     """Mark the shards; returns the epoch of each that could be marked."""
@@ -98,15 +127,13 @@ def demand_rebuilds(
     return epochs
 
 
-def wait_until_rebuilt(
-    store: "RedisStore", epochs: dict[int, int], timeout_seconds: int
-) -> list[int]:
+def _wait(store: "RedisStore", epochs: dict[int, int], timeout_seconds: int) -> list[int]:
     """Wait until the owners have rebuilt the shards; returns those that are not."""
     import time
 
-    from reservation_worker.cli.output import tell
+    from reservation_worker.cli.output import teller
 
-    begun = told = time.monotonic()
+    tell, begun = teller(), time.monotonic()
     left = list(epochs)
     while left and time.monotonic() - begun < timeout_seconds:
         time.sleep(POLL_SECONDS)
@@ -116,8 +143,7 @@ def wait_until_rebuilt(
             for shard, state in states.items()
             if state.torn or state.epoch <= epochs[shard] or state.server != state.verified_server
         ]
-        if left and time.monotonic() - told >= TELL_EVERY_SECONDS:
-            told = time.monotonic()
+        if left:
             begun_shards = sum(states[shard].epoch > epochs[shard] for shard in left)
             tell(
                 f"{len(epochs) - len(left)} of {len(epochs)} shards are rebuilt; "

@@ -9,13 +9,12 @@ import typer
 from reservation_worker.cli.options import AsJson, ConfigFile, DryRun, Reason, Yes
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from reservation_worker.cli.output import JsonValue
     from reservation_worker.settings.model import Settings
     from reservation_worker.verification import Difference, ShardVerdict
 
-TELL_EVERY_SECONDS = 5
 REBUILD_TIMEOUT_SECONDS = 3_600
 
 Shards = Annotated[
@@ -92,6 +91,7 @@ def _verdicts(
     settings: "Settings", shards: "Sequence[int]", timeout_seconds: int, directory: Path | None
 ) -> "list[ShardVerdict]":
     from reservation_worker.cli.dependencies import reaching_kafka, reaching_redis
+    from reservation_worker.cli.output import teller
     from reservation_worker.composition import open_verification
     from reservation_worker.verification import VerificationConfig, verify_shard
 
@@ -101,50 +101,25 @@ def _verdicts(
     with (
         reaching_kafka(settings),
         reaching_redis(settings),
-        open_verification(settings, directory, _teller()) as parts,
+        open_verification(settings, directory, teller()) as parts,
     ):
         return [verify_shard(config, parts, shard) for shard in shards]
-
-
-def _teller() -> "Callable[[str], None]":
-    """Return what tells how it goes, every few seconds."""
-    import time
-
-    from reservation_worker.cli.output import tell
-
-    told = time.monotonic()
-
-    def progress(line: str) -> None:
-        nonlocal told
-        if time.monotonic() - told >= TELL_EVERY_SECONDS:
-            told = time.monotonic()
-            tell(line)
-
-    return progress
 
 
 def _rebuild(
     settings: "Settings", shards: list[int], reason: str, *, yes: bool, dry_run: bool
 ) -> bool:
     """Have shards rebuilt; False: that was not wanted."""
-    from reservation_worker.cli.dependencies import reaching_redis
-    from reservation_worker.cli.failures import CheckFailed
     from reservation_worker.cli.options import ask
     from reservation_worker.cli.output import tell
-    from reservation_worker.cli.rebuild import demand_rebuilds, wait_until_rebuilt
-    from reservation_worker.composition import build_restoring, build_store
+    from reservation_worker.cli.rebuild import rebuild_shards
 
     named = ", ".join(map(str, shards))
     if dry_run:
         tell(f"Would rebuild {len(shards)} shards: {named}.")
         return False
     ask(f"Rebuild {len(shards)} shards: {named}?", yes=yes)
-    with reaching_redis(settings):
-        store = build_store(settings)
-        demanded = demand_rebuilds(store, build_restoring(settings), shards, reason)
-        left = wait_until_rebuilt(store, demanded, REBUILD_TIMEOUT_SECONDS)
-    if left:
-        raise CheckFailed("Not all shards are rebuilt:", tuple(f"Shard {shard}." for shard in left))
+    rebuild_shards(settings, shards, reason, REBUILD_TIMEOUT_SECONDS).check()
     tell(f"Rebuilt {len(shards)} shards: {named}. They are verified again.")
     return True
 

@@ -91,7 +91,7 @@ def test_what_is_lost_and_rebuilt_meanwhile_is_waited_for(stage: Stage) -> None:
         for number in range(LOSSES):
             verifying = beside.submit(verify, stage)
             wait_until(
-                lambda: verifying.done() or traffic.loads > LOADS_BEFORE + 2 * number,  # noqa: B023
+                lambda: verifying.done() or traffic.loads > LOADS_BEFORE + 2 * number,  # noqa: B023 - called now
                 timeout_ms=TIMEOUT_MS,
                 what="a pass is under way",
             )
@@ -113,7 +113,7 @@ def test_owners_that_come_and_go_meanwhile_are_no_difference(stage: Stage) -> No
             loads_before = traffic.loads
             verifying = beside.submit(verify, stage)
             wait_until(
-                lambda: traffic.loads > loads_before + 1,  # noqa: B023
+                lambda: traffic.loads > loads_before + 1,  # noqa: B023 - called now
                 timeout_ms=TIMEOUT_MS,
                 what="a pass is under way",
             )
@@ -152,3 +152,16 @@ def test_nothing_to_verify_is_no_difference(stage: Stage) -> None:
     command = CommandLine(stage.variables)
     assert 2 == command("verify", "--repair").code
     assert 2 == command("verify", "--shard", str(stage.topics.shards_total)).code
+
+
+def test_shard_that_cannot_be_marked_is_not_said_to_be_rebuilt(stage: Stage) -> None:
+    """Its meta is gone, and no worker runs: nobody has rebuilt anything."""
+    assert 0 == stage.open_shop().drain()
+    with stage.redis() as client:
+        client.delete("{s0}:meta")
+    command = CommandLine(stage.variables, TIMEOUT_SECONDS)
+    asked = ("--shard", "0", "--timeout-seconds", "0", "--repair", "--reason", "tried", "--yes")
+    ended = command("verify", *asked)
+    assert 3 == ended.code, ended.stderr
+    assert "Shard 0 has no owner yet: start a worker" in ended.stderr
+    assert "Rebuilt" not in ended.stderr
