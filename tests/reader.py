@@ -45,7 +45,7 @@ def end_offsets(admin: AdminClient, names: Sequence[str]) -> dict[Partition, int
 def _end_offsets(admin: AdminClient, names: Sequence[str]) -> dict[Partition, int]:
     known = admin.list_topics(timeout=TIMEOUT_SECONDS).topics
     partitions = [TopicPartition(name, one) for name in names for one in known[name].partitions]
-    latest = OffsetSpec.latest()  # type: ignore[no-untyped-call]
+    latest = OffsetSpec.latest()  # type: ignore[no-untyped-call]  # shipped so
     answers = admin.list_offsets(
         dict.fromkeys(partitions, latest), isolation_level=IsolationLevel.READ_UNCOMMITTED
     )

@@ -172,7 +172,10 @@ class Notebook:
 
     def seen(self, table: str, keys: Sequence[str], number: int) -> set[str]:
         """Return which of these keys a look of this number has found."""
-        query = f"SELECT key FROM {_known(table)} WHERE seen = ? AND key IN "  # noqa: S608
+        query = (
+            f"SELECT key FROM {_known(table)} "  # noqa: S608 - of two names
+            "WHERE seen = ? AND key IN "
+        )
         return {
             key
             for some in _some_at_a_time(keys)
@@ -191,7 +194,10 @@ class Notebook:
             yield [key for (key,) in found]
 
     def _rows(self, table: str, keys: Sequence[str]) -> dict[str, Row]:
-        query = f"SELECT key, version, offset, digest FROM {_known(table)} WHERE key IN "  # noqa: S608
+        query = (
+            f"SELECT key, version, offset, digest FROM {_known(table)} "  # noqa: S608 - of two names
+            "WHERE key IN "
+        )
         return {
             key: Row(version, offset, digest)
             for some in _some_at_a_time(keys)

@@ -2,6 +2,8 @@
 
 from collections.abc import Callable
 
+import redis
+
 from reservation_worker.audit.verdict import Law
 from tests.integration.stage import SETTLE_TIMEOUT_MS, Stage
 from tests.losses import Row
@@ -59,3 +61,11 @@ class Loss:
             return not awaited
 
         wait_until(flows, timeout_ms=SETTLE_TIMEOUT_MS, what=f"orders come out of {awaited}")
+
+
+def is_primary(client: redis.Redis) -> bool:
+    """Tell whether a server is one; a promotion cuts off whoever is connected."""
+    try:
+        return bool(client.info("replication")["role"] == "master")
+    except redis.ConnectionError:
+        return False

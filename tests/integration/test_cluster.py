@@ -14,7 +14,7 @@ from reservation_worker.embedded.port_claims import LOOPBACK, claim_port
 from reservation_worker.embedded.valkey import EmbeddedValkey
 from reservation_worker.telemetry.log_events import SERVER_CHANGED
 from tests.integration import shop
-from tests.integration.losing import Loss
+from tests.integration.losing import Loss, is_primary
 from tests.integration.processes import WorkerProcess
 from tests.integration.stage import Stage
 from tests.integration.verifying import assert_agrees, verify
@@ -251,7 +251,7 @@ def test_primary_that_is_failed_over_to_a_lagging_replica_is_rebuilt(
     loss.begins("Cluster: a primary failed over to a replica whose link was dead")
     primary.valkey.kill()
     wait_until(
-        lambda: replica.client.info("replication")["role"] == "master",
+        lambda: is_primary(replica.client),
         timeout_ms=TIMEOUT_MS,
         what="the replica is elected",
     )

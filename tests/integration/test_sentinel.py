@@ -11,7 +11,7 @@ from reservation_worker.embedded.server_process import ServerProcess
 from reservation_worker.embedded.valkey import EmbeddedValkey, answers, find_valkey
 from reservation_worker.telemetry.log_events import SERVER_CHANGED
 from tests.integration import shop
-from tests.integration.losing import Loss
+from tests.integration.losing import Loss, is_primary
 from tests.integration.stage import Stage
 from tests.integration.verifying import assert_agrees, verify
 from tests.waiting import wait_until
@@ -57,14 +57,6 @@ def sentinel(stage: Stage, replica: EmbeddedValkey, tmp_path: Path) -> Iterator[
     finally:
         process.kill()
         claim.release()
-
-
-def is_primary(client: redis.Redis) -> bool:
-    """Tell whether a server is one; a promotion cuts off whoever is connected."""
-    try:
-        return bool(client.info("replication")["role"] == "master")
-    except redis.ConnectionError:
-        return False
 
 
 @pytest.mark.loss

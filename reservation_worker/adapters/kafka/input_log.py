@@ -29,11 +29,10 @@ from reservation_worker.adapters.kafka.errors import (
 from reservation_worker.adapters.kafka.membership import MembershipCapture
 from reservation_worker.adapters.kafka.partition_gauges import PartitionGauges
 from reservation_worker.adapters.kafka.producer import (
-    ANY_PARTITION,
     ProducerTimeouts,
     TransactionalProducer,
 )
-from reservation_worker.contracts.records import DeadLetter, Record
+from reservation_worker.contracts.records import ANY_PARTITION, DeadLetter, Record
 from reservation_worker.ports import (
     BrokerUnavailable,
     Clock,

@@ -29,12 +29,11 @@ from reservation_worker.telemetry.log_events import PRODUCER_FENCED, PRODUCER_RE
 
 RETRY_PAUSE_SECONDS: Final = 0.01
 QUEUE_FULL_PAUSE_SECONDS: Final = 0.05
-ANY_PARTITION: Final = -1
 HeaderList = list[tuple[str, str | bytes | None]]
 
 
 Message = tuple[str, bytes | None, bytes | None, int, HeaderList]
-"""One record to produce: topic, value, key, partition (or `ANY_PARTITION`), headers.
+"""One record to produce: topic, value, key, partition (or `records.ANY_PARTITION`), headers.
 
 A plain tuple, because it is made for every event that is published.
 """

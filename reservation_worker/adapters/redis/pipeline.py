@@ -35,8 +35,8 @@ class Pipeline:
         try:
             if self._connection is None:
                 self._connection = self._pool.get_connection()
-            packed = self._connection.pack_commands(commands)  # type: ignore[no-untyped-call]
-            self._connection.send_packed_command(packed)  # type: ignore[no-untyped-call]
+            packed = self._connection.pack_commands(commands)  # type: ignore[no-untyped-call]  # shipped so
+            self._connection.send_packed_command(packed)  # type: ignore[no-untyped-call]  # shipped so
         except CLIENT_ERRORS as error:
             self._broken = error
 
