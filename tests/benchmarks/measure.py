@@ -21,8 +21,8 @@ from threading import Event, Thread
 from confluent_kafka import Message, Producer
 from redis import Redis
 
-from tests.benchmarks import mix
-from tests.benchmarks.stage import Reader, Stage, Stalled, send, stage, worker
+from reservation_worker.benchmark import mix
+from reservation_worker.benchmark.stage import Reader, Stage, Stalled, send, stage, worker
 
 SHARDS_TOTAL = 16
 

@@ -12,9 +12,9 @@ from pathlib import Path
 
 from confluent_kafka import Consumer, KafkaException, Producer, TopicPartition
 
+from reservation_worker.benchmark.mix import Message
 from reservation_worker.embedded.kafka import ROOMY_JAVA, EmbeddedKafka, KafkaConfig
 from reservation_worker.embedded.valkey import EmbeddedValkey
-from tests.benchmarks.mix import Message
 
 OUTPUT = "reservation-changed"
 INPUT_PARTITIONS = 4
@@ -166,4 +166,4 @@ class Reader:
 
 
 def _say(text: str) -> None:
-    print(text, file=sys.stderr)
+    sys.stderr.write(text + "\n")

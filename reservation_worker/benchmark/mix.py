@@ -7,6 +7,14 @@ from datetime import UTC, datetime, timedelta
 from random import Random
 
 STOCKS_TOTAL = 10_000
+EARLY_PAYMENTS = 0.02
+"""The share of orders whose payment comes first."""
+CANCELLATIONS = 0.05
+REPEATS = 0.02
+COUNTS = 0.01
+PARTIAL_INVOICES = 0.1
+FACTS_BETWEEN = 500
+"""So many facts wait behind an order's first; each next one is of the older half."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,11 +72,11 @@ def day(shops: Shops, orders_total: int, now: datetime, seed: int) -> Iterator[M
         payment = _of_order(
             shops, "payment-approved", number, approved_at=_text(now), payment_id="p"
         )
-        first, second = (payment, order) if random.random() < 0.02 else (order, payment)
+        first, second = (payment, order) if random.random() < EARLY_PAYMENTS else (order, payment)
         yield first
         waiting.append(second)
         waiting.append(_invoice(shops, random, number, now))
-        if random.random() < 0.05:
+        if random.random() < CANCELLATIONS:
             line = [{"line_id": "2", "quantity": 1}]
             waiting.append(
                 _of_order(
@@ -80,12 +88,12 @@ def day(shops: Shops, orders_total: int, now: datetime, seed: int) -> Iterator[M
                     lines=line,
                 )
             )
-        if random.random() < 0.02:
+        if random.random() < REPEATS:
             waiting.append(first)
-        if random.random() < 0.01:
+        if random.random() < COUNTS:
             waiting.append(_recount(shops, random, now))
-        while len(waiting) > 500:
-            yield waiting.pop(random.randrange(250))
+        while len(waiting) > FACTS_BETWEEN:
+            yield waiting.pop(random.randrange(FACTS_BETWEEN // 2))
     yield from waiting
 
 
@@ -110,7 +118,7 @@ def _order(shops: Shops, random: Random, number: int, now: datetime) -> Message:
 
 
 def _invoice(shops: Shops, random: Random, number: int, now: datetime) -> Message:
-    if random.random() < 0.1:
+    if random.random() < PARTIAL_INVOICES:
         line = [{"line_id": "1", "quantity": 1}]
         return _of_order(
             shops, "order-invoiced", number, invoiced_at=_text(now), invoice_id="i", lines=line
