@@ -44,6 +44,11 @@ def paid(account: str, order_id: str, now_ms: int) -> Message:
     )
 
 
+def others(stage: Stage) -> list[str]:
+    """Return the accounts of the shards that stay where they are."""
+    return [account for shard, account in enumerate(stage.accounts()) if shard != SHARD]
+
+
 def keys_of(move: Move) -> list[str]:
     """Return the keys of a slot that the one side still has."""
     keys: list[str] = move.source.run("CLUSTER GETKEYSINSLOT", move.slot, 1_000_000)
@@ -95,10 +100,12 @@ def test_step_that_a_moving_slot_cuts_off_has_its_shard_rebuilt(
         timeout_ms=SETTLE_TIMEOUT_MS,
         what=f"a step is cut off\n{stage.last_words()}",
     )
+    stage.sell(2, "meanwhile")
+    loss.wait_for_shops("meanwhile", others(stage))
     while keys := keys_of(move):
         move.take(keys)
     cluster.end_move(move)
-    stage.sell(2, "after")
+    stage.sell(3, "after")
     loss.is_survived("after")
     assert {SHARD} == worker.rebuilt_shards()
     assert_agrees(verify(stage, settings=cluster.settings))
@@ -110,18 +117,23 @@ def test_step_that_a_moving_slot_cuts_off_has_its_shard_rebuilt(
 def test_shard_waits_while_each_side_has_a_half_of_it(
     stage: Stage, cluster: Cluster, loss: Loss, first: str
 ) -> None:
-    """Whoever followed to the other side would find no stock there, and decide on that."""
+    """Whoever followed to the other side would find no stock there, and decide on that.
+
+    The other shards wait neither for it nor for its owner, and nor do those of an owner that
+    begins in the meantime.
+    """
     worker = open_on(stage, cluster)
     move = cluster.begin_move(cluster.slot_of(SHARD))
     meta = f"{{s{SHARD}}}:meta"
     move.take([key for key in keys_of(move) if (key == meta) == (first == "its meta")])
     loss.begins(f"Cluster: a slot stays halfway, {first} on the other side")
     stage.sell(2, "after")
-    wait_until(
-        lambda: bool(worker.logged(DEPENDENCY_LOST)),
-        timeout_ms=SETTLE_TIMEOUT_MS,
-        what=f"the worker meets the slot\n{stage.last_words()}",
-    )
+    loss.wait_for_shops("after", others(stage))
+    worker.kill()
+    worker = stage.start(settings=cluster.settings)
+    stage.sell(3, "by another owner")
+    loss.wait_for_shops("by another owner", others(stage))
+    assert not worker.logged(DEPENDENCY_LOST)
     while keys := keys_of(move):
         move.take(keys)
     cluster.end_move(move)

@@ -18,7 +18,14 @@ from reservation_worker.domain.facts import Fact
 from reservation_worker.domain.outcome import OutcomeKind
 from reservation_worker.embedded.port_claims import claim_port
 from reservation_worker.embedded.valkey import EmbeddedValkey
-from reservation_worker.ports import ShardStep, StoreUnavailable
+from reservation_worker.ports import (
+    ShardMoves,
+    ShardStep,
+    StepCall,
+    StepRefusal,
+    StepRefused,
+    StepReply,
+)
 from tests.store.conftest import FrozenClock, client_of
 from tests.store.facts import STOCK_ID, counted, invoiced, ordered, paid
 from tests.store.shard import EPOCH, SHARD, apply_all, claim, due
@@ -26,6 +33,8 @@ from tests.waiting import wait_until
 
 SLOTS = 16_384
 META = meta_key(SHARD)
+NEIGHBOUR = SHARD + 1
+MOVES = StepRefused(StepRefusal.MOVES, 0)
 Reply: TypeAlias = Any
 """What it is, the command says."""
 
@@ -121,12 +130,32 @@ def test_a_slot_that_is_moving_stops_its_shard(cluster_store: RedisStore, source
     source.begin_move()
     # The stock is on the other side already: it must not be taken for one never counted.
     source.node.delete(f"{{s{SHARD}}}:s:{STOCK_ID.key}")
-    with pytest.raises(StoreUnavailable, match="SLOT_MOVES"):
+    with pytest.raises(ShardMoves, match="SLOT_MOVES"):
         cluster_store.step(SHARD, EPOCH, [counted(6, at_ms=EPOCH)])
     assert not cluster_store.inspect(SHARD).torn
     source.node.delete(META)
-    with pytest.raises(StoreUnavailable, match="ASK"):
+    with pytest.raises(ShardMoves, match="ASK"):
         cluster_store.step(SHARD, EPOCH, [ordered()])
+    source.give_up_move()
+
+
+def test_shards_that_stay_are_answered_beside_one_that_moves(
+    cluster_store: RedisStore, source: Source
+) -> None:
+    """A move of one shard may take minutes, and is nothing to the others."""
+    shards = (SHARD, NEIGHBOUR)
+    for shard in shards:
+        assert cluster_store.claim(shard, cluster_store.inspect(shard), EPOCH)
+    source.begin_move()
+    source.node.delete(META)
+    calls = [StepCall(shard, EPOCH, [ordered()]) for shard in shards]
+    moving, staying = cluster_store.begin_steps(calls).replies()
+    assert moving == MOVES
+    assert isinstance(staying, StepReply)
+    assert (None, 1) == cluster_store.look([], shards).latest_steps
+    outboxes = cluster_store.read_outbox([ShardStep(shard, EPOCH, 0) for shard in shards], 1)
+    assert outboxes[0] == MOVES
+    assert not isinstance(outboxes[1], StepRefused)
     source.give_up_move()
 
 
@@ -140,8 +169,7 @@ def test_an_outbox_that_is_trimmed_while_its_slot_moves_is_trimmed_again(
     assert entry is not None
     source.begin_move()
     source.node.delete(first)
-    with pytest.raises(StoreUnavailable, match="SLOT_MOVES"):
-        cluster_store.mark_published([ShardStep(SHARD, EPOCH, 1)])
+    assert (MOVES,) == cluster_store.mark_published([ShardStep(SHARD, EPOCH, 1)])
     source.give_up_move()
     source.node.set(first, entry)
     assert cluster_store.mark_published([ShardStep(SHARD, EPOCH, 1)])[0] is None
