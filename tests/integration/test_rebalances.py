@@ -1,5 +1,6 @@
 """Workers come and go while traffic runs."""
 
+import json
 from collections.abc import Callable
 
 import pytest
@@ -79,3 +80,21 @@ def test_reader_sees_each_change_once_while_workers_join_leave_and_die(
     stage.wait_until_settled()
     stage.assert_every_law_holds()
     assert [0, 0, 0] == [worker.drain() for worker in (second, again, last)]
+
+
+def test_input_partitions_may_be_added_while_traffic_runs(new_stage: NewStage) -> None:
+    """Any record may be in any partition; deadlines wait for payments of the new ones too."""
+    often = json.dumps({"topic.metadata.refresh.interval.ms": str(LOAD_INTERVAL_MS)})
+    stage = new_stage(settings={"RESERVATION_KAFKA__EXTRA": often})
+    first = stage.open_shop("first")
+    stage.sell(1, "before")
+    partitions_total = 2 * len(stage.committed_offsets())
+    stage.cluster.add_input_partitions(stage.topics, stage.topics.input_partitions * 2)
+    SteadyTraffic(stage).until(
+        lambda: len(stage.committed_offsets()) == partitions_total, "new partitions are read"
+    )
+    second = stage.start("second")
+    second.wait_until_ready()
+    stage.wait_until_settled()
+    stage.assert_every_law_holds()
+    assert [0, 0] == [first.drain(), second.drain()]
