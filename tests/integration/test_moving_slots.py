@@ -9,7 +9,7 @@ from tests.integration import shop
 from tests.integration.losing import Loss
 from tests.integration.stage import SETTLE_TIMEOUT_MS, Stage
 from tests.integration.topics import Message
-from tests.integration.valkey_cluster import Cluster, Move, open_on
+from tests.integration.valkey_cluster import Cluster, open_on
 from tests.integration.verifying import assert_agrees, verify
 from tests.waiting import wait_until
 
@@ -47,12 +47,6 @@ def paid(account: str, order_id: str, now_ms: int) -> Message:
 def others(stage: Stage) -> list[str]:
     """Return the accounts of the shards that stay where they are."""
     return [account for shard, account in enumerate(stage.accounts()) if shard != SHARD]
-
-
-def keys_of(move: Move) -> list[str]:
-    """Return the keys of a slot that the one side still has."""
-    keys: list[str] = move.source.run("CLUSTER GETKEYSINSLOT", move.slot, 1_000_000)
-    return keys
 
 
 @pytest.mark.loss
@@ -102,8 +96,7 @@ def test_step_that_a_moving_slot_cuts_off_has_its_shard_rebuilt(
     )
     stage.sell(2, "meanwhile")
     loss.wait_for_shops("meanwhile", others(stage))
-    while keys := keys_of(move):
-        move.take(keys)
+    move.take_the_rest()
     cluster.end_move(move)
     stage.sell(3, "after")
     loss.is_survived("after")
@@ -125,7 +118,8 @@ def test_shard_waits_while_each_side_has_a_half_of_it(
     worker = open_on(stage, cluster)
     move = cluster.begin_move(cluster.slot_of(SHARD))
     meta = f"{{s{SHARD}}}:meta"
-    move.take([key for key in keys_of(move) if (key == meta) == (first == "its meta")])
+    move.take([key for key in move.left() if (key == meta) == (first == "its meta")])
+    arrived = move.arrived()
     loss.begins(f"Cluster: a slot stays halfway, {first} on the other side")
     stage.sell(2, "after")
     loss.wait_for_shops("after", others(stage))
@@ -134,8 +128,8 @@ def test_shard_waits_while_each_side_has_a_half_of_it(
     stage.sell(3, "by another owner")
     loss.wait_for_shops("by another owner", others(stage))
     assert not worker.logged(DEPENDENCY_LOST)
-    while keys := keys_of(move):
-        move.take(keys)
+    assert arrived == move.arrived()
+    move.take_the_rest()
     cluster.end_move(move)
     loss.is_survived("after")
     assert_agrees(verify(stage, settings=cluster.settings))

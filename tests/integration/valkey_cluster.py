@@ -22,6 +22,8 @@ Reply: TypeAlias = Any
 """What it is, the command says."""
 TIMEOUT_MS = 60_000
 KEYS_PER_MOVE = 20
+KEYS_MAX = 100_000
+"""More than a test puts into one slot."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,8 +108,7 @@ class Cluster:
     def move_slot_key_by_key(self, slot: int) -> None:
         """Move a slot as `redis-cli --cluster reshard` does, on any server."""
         move = self.begin_move(slot)
-        while keys := move.source.run("CLUSTER GETKEYSINSLOT", slot, KEYS_PER_MOVE):
-            move.take(keys)
+        move.take_the_rest()
         self.end_move(move)
 
     def move_slot_at_once(self, slot: int) -> None:
@@ -147,6 +148,26 @@ class Move:
     slot: int
     source: Node
     target: Node
+
+    def arrived(self) -> dict[bytes, bytes]:
+        """Return what the other side has by now, as it would dump it."""
+        with redis.Redis(host=LOOPBACK, port=self.target.valkey.port) as client:
+            keys = client.execute_command("CLUSTER GETKEYSINSLOT", self.slot, KEYS_MAX)
+            pipeline = client.pipeline(transaction=False)
+            for key in keys:
+                pipeline.execute_command("ASKING")
+                pipeline.dump(key)
+            return dict(zip(keys, pipeline.execute()[1::2], strict=True))
+
+    def left(self) -> list[str]:
+        """Return the keys that this side still has."""
+        keys: list[str] = self.source.run("CLUSTER GETKEYSINSLOT", self.slot, KEYS_MAX)
+        return keys
+
+    def take_the_rest(self) -> None:
+        """Take over all that is left, a few keys at a time."""
+        while keys := self.left()[:KEYS_PER_MOVE]:
+            self.take(keys)
 
     def take(self, keys: Sequence[str]) -> None:
         """Take keys over."""
