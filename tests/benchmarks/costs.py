@@ -9,6 +9,7 @@ import argparse
 import json
 import os
 import statistics
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -51,27 +52,25 @@ def _costs(found: Stage, arguments: argparse.Namespace, run: int) -> dict[str, f
     reader = Reader(found)
     shops = mix.Shops(arguments.accounts, f"costs{run}")
     facts = send(found, mix.day(shops, arguments.orders, datetime.now(UTC), arguments.runs + run))
-    before = _seconds()
+    before = processor_seconds(NAMES)
     with worker(found, apart=True):
         reader.count_until_quiet()
-        after = _seconds()
+        after = processor_seconds(NAMES)
     reader.close()
-    return {
-        name: round((after[name] - before.get(name, 0)) / facts * 1_000_000, 1) for name in NAMES
-    }
+    return {name: round((after[name] - before[name]) / facts * 1_000_000, 1) for name in NAMES}
 
 
-def _seconds() -> dict[str, float]:
-    """Return the processor time of this process's children, by name."""
-    found: dict[str, float] = {}
+def processor_seconds(names: Mapping[str, Sequence[str]]) -> dict[str, float]:
+    """Return the processor time of this process's children, by the words of their command lines."""
+    found = dict.fromkeys(names, 0.0)
     for children in Path("/proc/self/task").glob("*/children"):
         for child in children.read_text("utf-8").split():
             command = Path(f"/proc/{child}/cmdline").read_text("utf-8")
             fields = Path(f"/proc/{child}/stat").read_text("utf-8").rpartition(")")[2].split()
             ticks = int(fields[USER_TIME]) + int(fields[SYSTEM_TIME])
-            for name, words in NAMES.items():
+            for name, words in names.items():
                 if any(word in command for word in words):
-                    found[name] = ticks / os.sysconf("SC_CLK_TCK")
+                    found[name] += ticks / os.sysconf("SC_CLK_TCK")
     return found
 
 
