@@ -1,8 +1,9 @@
 """Which cores saturate, with how many workers: ``python -m tests.benchmarks.pinned --help``.
 
 Servers and workers are given the cores that they may use; the producer and the reader share those
-of the workers. What is printed: facts per second, and how much of one core each kind of process
-used, from the first change that was read to a second after the last.
+of the workers. The workers share the work before it comes. What is printed: facts per second from
+the first change that was read to the last, and how much of one core each kind of process used
+meanwhile, a second at the end included.
 """
 
 import argparse
@@ -14,11 +15,17 @@ from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from confluent_kafka.admin import AdminClient
+
 from reservation_worker.benchmark import mix
-from reservation_worker.benchmark.stage import Reader, Stage, send, stage, worker
+from reservation_worker.benchmark.stage import Reader, Stage, Stalled, send, stage, worker
 from tests.benchmarks.costs import processor_seconds
 from tests.benchmarks.measure import count_all_stocks
 
+GROUPS = ("reservation-worker", "reservation-worker-shards")
+SHARE_SECONDS_MAX = 60
+SETTLE_SECONDS = 2
+"""So long takes a worker to take its shards over."""
 KINDS = {
     "redis": ("valkey-server", "redis-server"),
     "broker": ("kafka.Kafka",),
@@ -58,20 +65,36 @@ def _backlog(
 ) -> dict[str, float]:
     reader = Reader(found)
     shops = mix.Shops(arguments.accounts, name)
-    send(found, mix.day(shops, arguments.orders, datetime.now(UTC), 1))
     with ExitStack() as stack:
         for _ in range(workers):
             stack.enter_context(worker(found))
-        while not reader.read(0.2):
-            pass
+        _wait_until_shared(found, workers)
+        send(found, mix.day(shops, arguments.orders, datetime.now(UTC), 1))
         began, before = time.monotonic(), processor_seconds(KINDS)
-        count, _first, last = reader.count_until_quiet(1.0)
+        count, first, last = reader.count_until_quiet(1.0)
         after, ended = processor_seconds(KINDS), time.monotonic()
     reader.close()
     busy = {
         f"{kind}_cores": round((after[kind] - before[kind]) / (ended - began), 2) for kind in KINDS
     }
-    return {"facts_per_second": round(count / (last - began)), **busy}
+    return {"facts_per_second": round(count / (last - first)), **busy}
+
+
+def _wait_until_shared(found: Stage, workers: int) -> None:
+    """Wait until so many workers hold partitions and shards: a rebalance is not measured."""
+    admin = AdminClient({"bootstrap.servers": found.bootstrap_servers})
+    deadline = time.monotonic() + SHARE_SECONDS_MAX
+    while time.monotonic() < deadline:
+        groups = admin.describe_consumer_groups(list(GROUPS)).values()
+        members = [group.result(SHARE_SECONDS_MAX).members for group in groups]
+        if all(
+            sum(bool(one.assignment.topic_partitions) for one in group) == workers
+            for group in members
+        ):
+            time.sleep(SETTLE_SECONDS)
+            return
+        time.sleep(0.2)
+    raise Stalled(f"{workers} workers do not share the work")
 
 
 if __name__ == "__main__":
