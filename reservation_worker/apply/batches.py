@@ -111,10 +111,7 @@ class InFlight:
         self.records_total = 0
 
     def drop_partitions(self, revoked: frozenset[Partition]) -> None:
-        """Forget what was read from partitions that somebody else reads now.
-
-        Their facts stay: they are true whoever applies them.
-        """
+        """Forget what was read from partitions that somebody else reads now."""
         for batch in self._batches:
             for partition in revoked & batch.ends.keys():
                 del batch.ends[partition]

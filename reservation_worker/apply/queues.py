@@ -2,6 +2,7 @@
 
 from collections import deque
 from collections.abc import Iterator
+from collections.abc import Set as AbstractSet
 
 from reservation_worker.apply.batches import WaitingFact
 from reservation_worker.domain.facts import (
@@ -59,9 +60,23 @@ class ShardQueues:
             self.bytes_total -= queue.popleft().record_bytes
         self.facts_total -= facts_total
 
+    def drop_partitions(self, partitions: AbstractSet[tuple[str, int]]) -> None:
+        """Forget what was read from these: another member reads it again.
+
+        It may have been applied and removed long before a worker that slept would apply it.
+        """
+        queues = self._queues
+        self.drop_all()
+        for shard, queue in queues.items():
+            for waiting in queue:
+                if (waiting.record.topic, waiting.record.partition) in partitions:
+                    waiting.batch.waiting_facts -= 1
+                else:
+                    self.add(shard, waiting)
+
     def drop_all(self) -> None:
         """Forget everything: it will be read again."""
-        self._queues.clear()
+        self._queues = {}
         self.facts_total = 0
         self.bytes_total = 0
 
