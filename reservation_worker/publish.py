@@ -29,7 +29,7 @@ class PublishConfig:
 
     entries_per_shard_max: int = 16
     """Outbox entries (steps) of one shard that are read at once."""
-    records_per_transaction_max: int = 10_000
+    records_per_transaction_max: int = 20_000
     bytes_per_transaction_max: int = 16 * 1024 * 1024
 
 

@@ -183,7 +183,7 @@ class PublishSettings(Section):
 
     entries_per_shard_max: Annotated[int, Field(ge=1, le=1_000)] = 16
     """Steps of one shard that are read at once."""
-    records_per_transaction_max: Count = 10_000
+    records_per_transaction_max: Count = 20_000
     """Events in one transaction, unless a single step has more."""
     bytes_per_transaction_max: Bytes = 16 * 1024 * 1024
     """Bytes in one transaction, unless a single step has more."""
