@@ -26,7 +26,7 @@ from reservation_worker.benchmark.pass_through import (
 from reservation_worker.benchmark.place import Place
 from reservation_worker.benchmark.plan import Plan
 from reservation_worker.benchmark.seen import begin_group_at, input_ends
-from reservation_worker.benchmark.throughput import EVENTS, RECORDS, count_stocks
+from reservation_worker.benchmark.throughput import EVENTS, FACTS, count_stocks
 from reservation_worker.benchmark.workers import workers
 
 Say = Callable[[str], None]
@@ -49,7 +49,7 @@ def measure_latency(found: Place, plan: Plan, say: Say) -> list[Latency]:
     asked = PassThroughPlan(
         group_id=group_id,
         copies=copies_from(found, outputs),
-        events_per_record=counters[EVENTS] / counters[RECORDS],
+        events_per_record=counters[EVENTS] / counters[FACTS],
         events_per_transaction=1,
         records_total=None,
         names_its_cause=True,

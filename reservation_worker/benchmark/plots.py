@@ -1,5 +1,6 @@
 """A document as plots, drawn by matplotlib, which the extra `bench` brings."""
 
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
@@ -13,6 +14,8 @@ if TYPE_CHECKING:
 
 WIDTH_INCHES, HEIGHT_INCHES = 8.0, 4.5
 BAR = 0.27
+RANDOM_NAME = re.compile(r"\bp[0-9a-f]{10}\b")
+"""Of a clip path: made of an address in memory."""
 METADATA: Mapping[str, None] = dict.fromkeys(("Date", "Creator", "Format", "Type"))
 """Left out of SVG files: the same figures give the same bytes."""
 
@@ -51,7 +54,7 @@ def draw(document: Document, directory: Path, formats: Sequence[str]) -> list[st
     drawn = []
     with mpl.rc_context({"svg.hashsalt": "reservation-worker", "svg.fonttype": "none"}):
         for name, plot in _wanted(document):
-            figure = Figure(figsize=(WIDTH_INCHES, HEIGHT_INCHES), layout="constrained")
+            figure = Figure(figsize=(WIDTH_INCHES, HEIGHT_INCHES), layout="tight")
             plot(document, figure.add_subplot())
             for one in formats:
                 path = directory / f"{name}.{one}"
@@ -63,9 +66,11 @@ def draw(document: Document, directory: Path, formats: Sequence[str]) -> list[st
 
 
 def _tidy(path: Path) -> None:
-    """Take the spaces away that matplotlib leaves at the ends of lines."""
-    lines = [line.rstrip() for line in path.read_text("utf-8").splitlines()]
-    path.write_text("\n".join(lines) + "\n", "utf-8")
+    """Number what matplotlib names at random, and cut the spaces at the ends of lines."""
+    text = path.read_text("utf-8")
+    for number, name in enumerate(dict.fromkeys(RANDOM_NAME.findall(text)), 1):
+        text = text.replace(name, f"clip-{number}")
+    path.write_text("\n".join(line.rstrip() for line in text.splitlines()) + "\n", "utf-8")
 
 
 def _wanted(document: Document) -> Iterator[tuple[str, Callable[[Document, "Axes"], None]]]:

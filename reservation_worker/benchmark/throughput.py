@@ -34,7 +34,7 @@ from reservation_worker.ports import BrokerUnavailable, Partition
 LOOK_SECONDS = 0.2
 EVENTS = "reservation_events_published_total"
 TRANSACTIONS = "reservation_transactions_total:committed"
-RECORDS = "reservation_records_consumed_total"
+FACTS = "reservation_facts_total"
 STEPS = "reservation_script_calls_total:applied"
 Say = Callable[[str], None]
 
@@ -201,7 +201,7 @@ def _throughput(load: Load, drained: Sequence[Drained], rates: Spread) -> Throug
         records=last.records,
         changes=last.counted.total,
         facts_per_second=rates,
-        facts_per_step=rounded(counters[RECORDS] / counters[STEPS]),
+        facts_per_step=rounded(counters[FACTS] / counters[STEPS]),
         events_per_fact=rounded(events / last.counted.total),
         events_per_transaction=rounded(events / counters[TRANSACTIONS]),
         processor_microseconds={

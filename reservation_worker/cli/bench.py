@@ -29,62 +29,72 @@ NAME_BYTES = 4
 """Of what tells one call's accounts on given servers from another's."""
 
 
+Scenarios = Annotated[
+    list[str] | None,
+    typer.Argument(help="What to measure; unset: everything.", show_default=False),
+]
+Quick = Annotated[bool, typer.Option("--quick", help="A smoke of a minute or two.")]
+Full = Annotated[bool, typer.Option("--full", help="At full size: takes hours.")]
+Given = Annotated[
+    bool, typer.Option("--given", help="On the servers of the settings, not on embedded ones.")
+]
+Runs = Annotated[int | None, typer.Option(min=1, help="Runs that count.", show_default=False)]
+WarmUps = Annotated[int | None, typer.Option(min=0, help="Runs before them.", show_default=False)]
+Seed = Annotated[
+    int | None, typer.Option(min=0, help="Other facts with another one.", show_default=False)
+]
+Orders = Annotated[
+    int | None, typer.Option(min=100, help="Of one run's backlog.", show_default=False)
+]
+Accounts = Annotated[
+    int | None, typer.Option(min=1, max=1_000, help="That share the stocks.", show_default=False)
+]
+Rates = Annotated[
+    str | None, typer.Option(help="Facts per second, as 500,2000.", show_default=False)
+]
+Seconds = Annotated[int | None, typer.Option(min=1, help="Of a run at a rate.", show_default=False)]
+Live = Annotated[
+    str | None, typer.Option(help="Live reservations, as 10000,1000000.", show_default=False)
+]
+DeadlinesTotal = Annotated[
+    int | None, typer.Option(min=100, help="Due at one moment.", show_default=False)
+]
+WorkersTotals = Annotated[
+    str | None, typer.Option(help="Worker processes, as 1,2,4.", show_default=False)
+]
+VerifyRate = Annotated[
+    int | None, typer.Option(min=0, help="Facts per second beside verify.", show_default=False)
+]
+Apart = Annotated[bool, typer.Option("--apart", help="A process for each role of a worker.")]
+Plots = Annotated[
+    Path | None, typer.Option(help="Write PNG and SVG files there.", show_default=False)
+]
+Report = Annotated[
+    Path | None,
+    typer.Option(help="Write figures, tables and SVG files there.", show_default=False),
+]
+
+
 def bench(
-    scenarios: Annotated[
-        list[str] | None,
-        typer.Argument(help="What to measure; unset: everything.", show_default=False),
-    ] = None,
-    quick: Annotated[bool, typer.Option("--quick", help="A smoke of a minute.")] = False,
-    full: Annotated[bool, typer.Option("--full", help="At full size: takes hours.")] = False,
-    given: Annotated[
-        bool, typer.Option("--given", help="On the servers of the settings, not on embedded ones.")
-    ] = False,
-    runs: Annotated[
-        int | None, typer.Option(min=1, help="Runs that count.", show_default=False)
-    ] = None,
-    warm_ups: Annotated[
-        int | None, typer.Option(min=0, help="Runs before them.", show_default=False)
-    ] = None,
-    seed: Annotated[
-        int | None, typer.Option(help="Other facts with another one.", show_default=False)
-    ] = None,
-    orders: Annotated[
-        int | None, typer.Option(min=100, help="Of one run's backlog.", show_default=False)
-    ] = None,
-    accounts: Annotated[
-        int | None, typer.Option(min=1, max=1_000, help="That share it.", show_default=False)
-    ] = None,
-    rates: Annotated[
-        str | None, typer.Option(help="Facts per second, as 500,2000.", show_default=False)
-    ] = None,
-    seconds: Annotated[
-        int | None, typer.Option(min=1, help="Of a run at a rate.", show_default=False)
-    ] = None,
-    live: Annotated[
-        str | None,
-        typer.Option(help="Live reservations, as 10000,1000000.", show_default=False),
-    ] = None,
-    deadlines: Annotated[
-        int | None, typer.Option(min=100, help="Due at one moment.", show_default=False)
-    ] = None,
-    workers: Annotated[
-        str | None, typer.Option(help="Worker processes, as 1,2,4.", show_default=False)
-    ] = None,
-    verify_rate: Annotated[
-        int | None,
-        typer.Option(min=0, help="Facts per second beside verify.", show_default=False),
-    ] = None,
-    apart: Annotated[
-        bool, typer.Option("--apart", help="A process for each role of a worker.")
-    ] = False,
+    scenarios: Scenarios = None,
+    quick: Quick = False,
+    full: Full = False,
+    given: Given = False,
+    runs: Runs = None,
+    warm_ups: WarmUps = None,
+    seed: Seed = None,
+    orders: Orders = None,
+    accounts: Accounts = None,
+    rates: Rates = None,
+    seconds: Seconds = None,
+    live: Live = None,
+    deadlines: DeadlinesTotal = None,
+    workers: WorkersTotals = None,
+    verify_rate: VerifyRate = None,
+    apart: Apart = False,
     as_json: AsJson = False,
-    plots: Annotated[
-        Path | None, typer.Option(help="Write PNG and SVG files there.", show_default=False)
-    ] = None,
-    report: Annotated[
-        Path | None,
-        typer.Option(help="Write figures, tables and SVG files there.", show_default=False),
-    ] = None,
+    plots: Plots = None,
+    report: Report = None,
     config_file: ConfigFile = None,
     yes: Yes = False,
 ) -> None:
