@@ -271,12 +271,17 @@ def copies_from(found: Place, begin: dict[Partition, int]) -> list[Copy]:
 
 def apart(found: Place) -> Place:
     """Return the place with other output topics: those of the worker hold its truth."""
-    settings = found.settings()
     names = {
-        f"RESERVATION_TOPICS__{topic}": f"{getattr(settings.topics, topic.lower())}-{SUFFIX}"
-        for topic in OUTPUTS
+        f"RESERVATION_TOPICS__{topic}": name
+        for topic, name in zip(OUTPUTS, topics_apart(found), strict=True)
     }
     return replace(found, variables={**found.variables, **names})
+
+
+def topics_apart(found: Place) -> tuple[str, ...]:
+    """Return the names of these topics."""
+    topics = found.settings().topics
+    return tuple(f"{getattr(topics, topic.lower())}-{SUFFIX}" for topic in OUTPUTS)
 
 
 def read_plan(path: Path) -> PassThroughPlan:

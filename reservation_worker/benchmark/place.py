@@ -2,7 +2,7 @@
 
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
@@ -95,13 +95,16 @@ class Place:
         admin = build_topic_admin(settings)
         admin.apply(admin.plan(topic_layout(settings)))
 
-    def delete_topics(self, beginning: str) -> None:
-        """Delete the topics whose names begin so: the broker has no work with them any more."""
+    def delete_topics(self, is_wanted: Callable[[str], bool]) -> None:
+        """Delete the topics whose names are wanted: the broker has no work with them any more."""
         admin = AdminClient(connection_options(kafka_config(self.settings()), "benchmark"))
-        topics = admin.list_topics(timeout=DELETE_SECONDS).topics
-        names = [name for name in topics if name.startswith(beginning)]
-        for answer in admin.delete_topics(names, operation_timeout=DELETE_SECONDS).values():
-            answer.result(DELETE_SECONDS)
+        names = [
+            name for name in admin.list_topics(timeout=DELETE_SECONDS).topics if is_wanted(name)
+        ]
+        if names:
+            answers = admin.delete_topics(names, operation_timeout=DELETE_SECONDS)
+            for answer in answers.values():
+                answer.result(DELETE_SECONDS)
 
 
 def nested(variables: Mapping[str, str]) -> dict[str, Any]:

@@ -97,4 +97,4 @@ def cluster_scene(directory: Path, kafka: EmbeddedKafka, name: str) -> Iterator[
         )
         found.create_topics()
         yield found
-        found.delete_topics(f"{name}-")
+        found.delete_topics(lambda topic: topic.startswith(f"{name}-"))

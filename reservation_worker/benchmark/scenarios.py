@@ -17,6 +17,7 @@ from reservation_worker.benchmark.figures import (
 from reservation_worker.benchmark.growth import measure_growth
 from reservation_worker.benchmark.latency import measure_latency
 from reservation_worker.benchmark.loads import hot_orders, large_orders, shop_days
+from reservation_worker.benchmark.pass_through import topics_apart
 from reservation_worker.benchmark.place import Place
 from reservation_worker.benchmark.plan import Plan, Scenario
 from reservation_worker.benchmark.restoring import measure_rebuild, measure_verify
@@ -51,10 +52,13 @@ def measure_given(found: Place, plan: Plan, show: Show, document: Document) -> D
         Stalled: nothing came for a long time.
         SoldWrong: units were sold twice, or not at all.
     """
-    for scenario in plan.scenarios:
-        show.chapter(scenario.value, TITLES[scenario])
-        document = _measured(scenario, found, plan, show.say, document)
-        show.done()
+    try:
+        for scenario in plan.scenarios:
+            show.chapter(scenario.value, TITLES[scenario])
+            document = _measured(scenario, found, plan, show.say, document)
+            show.done()
+    finally:
+        found.delete_topics(frozenset(topics_apart(found)).__contains__)
     return document
 
 

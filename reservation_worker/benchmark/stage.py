@@ -84,7 +84,7 @@ def scene(
         found.create_topics()
         yield found
         if name:
-            found.delete_topics(f"{name}-")
+            found.delete_topics(lambda topic: topic.startswith(f"{name}-"))
 
 
 def named_variables(name: str) -> dict[str, str]:
