@@ -42,7 +42,9 @@ def measure_deadlines(found: Stage, plan: Plan, say: Say) -> Deadlines:
     redis = Redis.from_url(found.valkey.url)
     rate, seconds = plan.deadlines_rate, plan.seconds
     # Its facts are more than twice as many as its orders: enough for both.
-    facts = mix.day(Shops(plan.accounts, "beside", found.shops), rate * seconds, now(), plan.seed)
+    facts = mix.day(
+        Shops(plan.accounts, "beside", name=found.shops), rate * seconds, now(), plan.seed
+    )
     with (
         workers(found, variables=own) as running,
         followed(found, note_change) as seen,

@@ -24,7 +24,7 @@ TRIM_SECONDS = 2.0
 def fill(found: Stage, plan: Plan, live: int) -> float:
     """Make so many live reservations of two lines; return the bytes of Redis for each."""
     redis = Redis.from_url(found.valkey.url)
-    shops = Shops(plan.accounts, "live", found.shops)
+    shops = Shops(plan.accounts, "live", name=found.shops)
     count_stocks(found, mix.balances(shops, now()))
     before = used_bytes(redis)
     fill_with(found, mix.orders(shops, live, now(), plan.seed))
@@ -35,7 +35,7 @@ def fill(found: Stage, plan: Plan, live: int) -> float:
 
 def fill_until_due(found: Place, plan: Plan, due_at: datetime, grace_seconds: int) -> None:
     """Make reservations that all have one deadline, which a long grace holds back."""
-    shops = Shops(plan.accounts, "due", found.shops)
+    shops = Shops(plan.accounts, "due", name=found.shops)
     count_stocks(found, mix.balances(shops, now()))
     orders = mix.due_orders(shops, plan.deadlines, due_at - UNPAID, due_at, plan.seed)
     fill_with(found, orders, {"RESERVATION_EXPIRY__GRACE_SECONDS": str(grace_seconds)})

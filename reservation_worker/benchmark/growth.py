@@ -26,7 +26,7 @@ def measure_growth(open_scene: Open, plan: Plan, say: Say) -> list[Grown]:
             say(f"{live:,} live: {bytes_each:.0f} bytes of Redis for each")
             rates = []
             for run in range(-plan.warm_ups, plan.runs):
-                shops = Shops(load.accounts, f"run{run}", stage.shops)
+                shops = Shops(load.accounts, f"run{run}", name=stage.shops)
                 facts = load.facts(shops, plan.seed + run + plan.warm_ups)
                 rate = drain(stage, facts, is_apart=plan.is_apart).facts_per_second
                 say(f"{live:,} live: {rate:,.0f} facts per second")

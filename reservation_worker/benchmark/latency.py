@@ -34,7 +34,7 @@ Say = Callable[[str], None]
 
 def measure_latency(found: Place, plan: Plan, say: Say) -> list[Latency]:
     """Offer facts at each rate, to the worker and to what only passes them through."""
-    count_stocks(found, shop_days(plan).stocks(Shops(plan.accounts, "", found.shops)))
+    count_stocks(found, shop_days(plan).stocks(Shops(plan.accounts, "", name=found.shops)))
     outputs = output_ends(found)
     through_worker: dict[int, list[list[float]]] = {}
     with workers(found) as running:
@@ -71,7 +71,7 @@ def _runs(
     """Return the latencies of each run that counts."""
     runs = []
     for run in range(-plan.warm_ups, plan.runs):
-        shops = Shops(plan.accounts, f"{note.__name__}-{rate}-{run}", found.shops)
+        shops = Shops(plan.accounts, f"{note.__name__}-{rate}-{run}", name=found.shops)
         orders_total = rate * plan.seconds
         messages = mix.day(shops, orders_total, now(), plan.seed + run + plan.warm_ups)
         with followed(found, note) as seen:

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from random import Random
 
@@ -26,7 +26,7 @@ class Shops:
 
     accounts_total: int
     run: str
-    name: str = "shop"
+    name: str = field(default="shop", kw_only=True)
     """What the names of the accounts begin with."""
 
     @property

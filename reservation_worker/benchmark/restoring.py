@@ -103,7 +103,7 @@ def _traffic(found: Stage, plan: Plan) -> Iterator[None]:
         second = 0
         while not stop.wait(1):
             second += 1
-            shops = Shops(plan.accounts, f"second{second}", found.shops)
+            shops = Shops(plan.accounts, f"second{second}", name=found.shops)
             send(found, mix.day(shops, plan.verify_rate // FACTS_PER_ORDER, now(), second))
 
     thread = Thread(target=sell, name="traffic")

@@ -31,11 +31,11 @@ Say = Callable[[str], None]
 def measure_workers(found: Place, plan: Plan, say: Say) -> list[WorkersRate]:
     """Let so many workers be ready before a backlog appears, all of it at once."""
     load = shop_days(plan)
-    count_stocks(found, load.stocks(Shops(load.accounts, "", found.shops)))
+    count_stocks(found, load.stocks(Shops(load.accounts, "", name=found.shops)))
     rates: dict[int, list[float]] = {total: [] for total in plan.workers}
     for run in range(-plan.warm_ups, plan.runs):
         for total in plan.workers[:1] if run < 0 else plan.workers:
-            shops = Shops(load.accounts, f"with{total}-{run}", found.shops)
+            shops = Shops(load.accounts, f"with{total}-{run}", name=found.shops)
             facts = load.facts(shops, plan.seed + run + plan.warm_ups)
             rate = _rate_of(found, plan, total, sent_at_once(found, facts))
             say(f"{total} workers: {rate:,.0f} facts per second")
@@ -68,8 +68,8 @@ def measure_cluster(single: Place, clustered: Place, plan: Plan, say: Say) -> Cl
     for run in range(-plan.warm_ups, plan.runs):
         for name, found in (("single", single), ("cluster", clustered)):
             if run == -plan.warm_ups:
-                count_stocks(found, load.stocks(Shops(load.accounts, "", found.shops)))
-            shops = Shops(load.accounts, f"run{run}", found.shops)
+                count_stocks(found, load.stocks(Shops(load.accounts, "", name=found.shops)))
+            shops = Shops(load.accounts, f"run{run}", name=found.shops)
             facts = load.facts(shops, plan.seed + run + plan.warm_ups)
             rate = drain(found, facts, is_apart=plan.is_apart).facts_per_second
             say(f"{name}: {rate:,.0f} facts per second")

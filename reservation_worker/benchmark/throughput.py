@@ -118,7 +118,7 @@ def measure(
 
 def _run(found: Place, load: Load, plan: Plan, run: int) -> LastRun:
     name = f"run{run}" if run >= 0 else f"warm-up{-run}"
-    shops = Shops(load.accounts, name, found.shops)
+    shops = Shops(load.accounts, name, name=found.shops)
     stocks = list(load.stocks(shops))
     if load.are_stocks_of_a_run or run == -plan.warm_ups:
         count_stocks(found, stocks)

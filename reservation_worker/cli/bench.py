@@ -31,10 +31,10 @@ NAME_BYTES = 4
 
 Scenarios = Annotated[
     list[str] | None,
-    typer.Argument(help="What to measure; unset: everything.", show_default=False),
+    typer.Argument(help="What to measure; unset: the usual ones.", show_default=False),
 ]
 Quick = Annotated[bool, typer.Option("--quick", help="A smoke of a minute or two.")]
-Full = Annotated[bool, typer.Option("--full", help="At full size: takes hours.")]
+Full = Annotated[bool, typer.Option("--full", help="All scenarios, at full size: takes hours.")]
 Given = Annotated[
     bool, typer.Option("--given", help="On the servers of the settings, not on embedded ones.")
 ]

@@ -8,7 +8,7 @@ from reservation_worker.benchmark.mix import Message, Shops
 from reservation_worker.benchmark.place import nested
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
-SHOPS = Shops(2, "run", "benchmark")
+SHOPS = Shops(2, "run", name="benchmark")
 
 
 def bodies(messages: list[Message]) -> list[dict[str, object]]:
@@ -32,7 +32,7 @@ def test_accounts_are_named_as_they_are_told() -> None:
 def test_hot_orders_want_one_unit_each_of_the_one_stock_that_is_counted() -> None:
     """So exactly as many of them can hold something as there are units."""
     stock = json.loads(mix.hot_stock(SHOPS, 10, NOW).value)
-    orders = bodies(list(mix.hot_orders(Shops(1, "run", "benchmark"), 20, NOW)))
+    orders = bodies(list(mix.hot_orders(Shops(1, "run", name="benchmark"), 20, NOW)))
     lines = [order["lines"] for order in orders]
     wanted = {"line_id": "1", "warehouse_id": "main", "sku": stock["sku"], "quantity": 1}
     assert [[wanted]] * 20 == lines
