@@ -56,16 +56,14 @@ docs: $(READY) ## write docs/settings.md and docs/metrics.md anew from the code
 	@$(VENV)/bin/reservation-worker config docs --page settings --output docs/settings.md
 	@$(VENV)/bin/reservation-worker config docs --page metrics --output docs/metrics.md
 
-bench: $(READY) ## measure throughput, latency, growth, rebuilding, verifying (docs/performance.md)
-	@for scenario in throughput latency growth rebuild verify; do \
-		$(VENV)/bin/python -m tests.benchmarks.measure $$scenario $(ARGS) || exit; \
-	done
+bench: $(READY) ## measure it on real servers, into docs/benchmark; ARGS="backlog --runs 5"
+	@$(VENV)/bin/reservation-worker bench --report docs/benchmark $(ARGS)
 
 lock: $(READY) ## pin the requirements anew after a change of pyproject.toml; UPGRADE=1 for newer ones
 	@$(VENV)/bin/python -m pip install --quiet --require-hashes -r $(REQUIREMENTS)/lock.txt
 	$(COMPILE) pyproject.toml --output-file $(REQUIREMENTS)/run.txt
 	$(COMPILE) pyproject.toml --extra embedded --output-file $(REQUIREMENTS)/embedded.txt
-	$(COMPILE) pyproject.toml --extra embedded --group dev --output-file $(REQUIREMENTS)/dev.txt
+	$(COMPILE) pyproject.toml --extra bench --group dev --output-file $(REQUIREMENTS)/dev.txt
 	$(COMPILE) --group build --output-file $(REQUIREMENTS)/build.txt
 	$(COMPILE) --group lock --output-file $(REQUIREMENTS)/lock.txt
 

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from random import Random
 
@@ -16,6 +16,9 @@ PARTIAL_INVOICES = 0.1
 FACTS_BETWEEN = 500
 """So many facts wait behind an order's first; each next one is of the older half."""
 
+LIVE = timedelta(days=30)
+"""A deadline that no benchmark reaches."""
+
 
 @dataclass(frozen=True, slots=True)
 class Shops:
@@ -23,11 +26,17 @@ class Shops:
 
     accounts_total: int
     run: str
+    name: str = field(default="shop", kw_only=True)
+    """What the names of the accounts begin with."""
 
     @property
     def skus(self) -> int:
         """How many each account has."""
         return STOCKS_TOTAL // self.accounts_total
+
+    def account(self, number: int) -> str:
+        """Return the account of an order, or of a shop."""
+        return f"{self.name}-{number % self.accounts_total}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +53,7 @@ def balances(shops: Shops, now: datetime) -> Iterator[Message]:
         for sku in range(shops.skus):
             yield _message(
                 "inventory-updated",
-                account=f"shop-{account}",
+                account=shops.account(account),
                 warehouse_id="main",
                 sku=f"sku-{sku}",
                 on_hand=10_000_000,
@@ -57,6 +66,59 @@ def orders(shops: Shops, total: int, now: datetime, seed: int) -> Iterator[Messa
     random = Random(seed)
     for number in range(total):
         yield _order(shops, random, number, now)
+
+
+def due_orders(
+    shops: Shops, total: int, now: datetime, due_at: datetime, seed: int
+) -> Iterator[Message]:
+    """Two-line orders, unpaid, that all have one deadline."""
+    random = Random(seed)
+    for number in range(total):
+        yield _order(shops, random, number, now, due_at)
+
+
+def hot_stock(shops: Shops, units: int, now: datetime) -> Message:
+    """Count the one stock that all `hot_orders` want."""
+    return _message(
+        "inventory-updated",
+        account=shops.account(0),
+        warehouse_id="main",
+        sku=_hot_sku(shops),
+        on_hand=units,
+        counted_at=_text(now - timedelta(days=1)),
+    )
+
+
+def hot_orders(shops: Shops, total: int, now: datetime) -> Iterator[Message]:
+    """Orders of one unit each, all of one stock of one account."""
+    for number in range(total):
+        yield _of_order(
+            shops,
+            "order-completed",
+            number,
+            completed_at=_text(now),
+            reservation_expires_at=_text(now + LIVE),
+            lines=[_line(1, _hot_sku(shops), 1)],
+        )
+
+
+def large_orders(
+    shops: Shops, total: int, lines: int, now: datetime, seed: int
+) -> Iterator[Message]:
+    """Unpaid orders of many lines."""
+    random = Random(seed)
+    for number in range(total):
+        yield _of_order(
+            shops,
+            "order-completed",
+            number,
+            completed_at=_text(now),
+            reservation_expires_at=_text(now + LIVE),
+            lines=[
+                _line(line, f"sku-{sku}", random.randint(1, 3))
+                for line, sku in enumerate(random.sample(range(shops.skus), lines), start=1)
+            ],
+        )
 
 
 def day(shops: Shops, orders_total: int, now: datetime, seed: int) -> Iterator[Message]:
@@ -97,24 +159,34 @@ def day(shops: Shops, orders_total: int, now: datetime, seed: int) -> Iterator[M
     yield from waiting
 
 
-def _order(shops: Shops, random: Random, number: int, now: datetime) -> Message:
+def _order(
+    shops: Shops, random: Random, number: int, now: datetime, due_at: datetime | None = None
+) -> Message:
     first, second = random.sample(range(shops.skus), 2)
     return _of_order(
         shops,
         "order-completed",
         number,
         completed_at=_text(now),
-        reservation_expires_at=_text(now + timedelta(days=30)),
+        reservation_expires_at=_text(due_at or now + LIVE),
         lines=[
-            {
-                "line_id": line_id,
-                "warehouse_id": "main",
-                "sku": f"sku-{sku}",
-                "quantity": random.randint(1, 3),
-            }
-            for line_id, sku in (("1", first), ("2", second))
+            _line(line, f"sku-{sku}", random.randint(1, 3))
+            for line, sku in ((1, first), (2, second))
         ],
     )
+
+
+def _line(number: int, sku: str, quantity: int) -> dict[str, str | int]:
+    return {
+        "line_id": str(number),
+        "warehouse_id": "main",
+        "sku": sku,
+        "quantity": quantity,
+    }
+
+
+def _hot_sku(shops: Shops) -> str:
+    return f"hot-{shops.run}"
 
 
 def _invoice(shops: Shops, random: Random, number: int, now: datetime) -> Message:
@@ -129,7 +201,7 @@ def _invoice(shops: Shops, random: Random, number: int, now: datetime) -> Messag
 def _recount(shops: Shops, random: Random, now: datetime) -> Message:
     return _message(
         "inventory-updated",
-        account=f"shop-{random.randrange(shops.accounts_total)}",
+        account=shops.account(random.randrange(shops.accounts_total)),
         warehouse_id="main",
         sku=f"sku-{random.randrange(shops.skus)}",
         on_hand=10_000_000,
@@ -138,8 +210,12 @@ def _recount(shops: Shops, random: Random, now: datetime) -> Message:
 
 
 def _of_order(shops: Shops, topic: str, number: int, **fields: object) -> Message:
-    account = f"shop-{number % shops.accounts_total}"
-    return _message(topic, account=account, order_id=f"v{number:08d}-{shops.run}", **fields)
+    return _message(
+        topic,
+        account=shops.account(number),
+        order_id=f"v{number:08d}-{shops.run}",
+        **fields,
+    )
 
 
 def _message(topic: str, **fields: object) -> Message:

@@ -1,25 +1,35 @@
-"""Real servers, one real worker process, and a read_committed reader, for a measurement."""
+"""Real servers of the benchmark's own, one real worker process, and a read_committed reader."""
 
-import os
-import signal
-import subprocess
-import sys
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from confluent_kafka import Consumer, KafkaException, Producer, TopicPartition
+from confluent_kafka import Message as ReadMessage
 
 from reservation_worker.benchmark.mix import Message
+from reservation_worker.benchmark.place import Place
+from reservation_worker.benchmark.workers import workers
+from reservation_worker.embedded import Progress, ignore_progress
 from reservation_worker.embedded.kafka import ROOMY_JAVA, EmbeddedKafka, KafkaConfig
-from reservation_worker.embedded.valkey import EmbeddedValkey
+from reservation_worker.embedded.valkey import AppendFsync, EmbeddedValkey
 
 OUTPUT = "reservation-changed"
-INPUT_PARTITIONS = 4
 STALL_SECONDS = 60
 """A measurement that makes no progress for so long is given up."""
+APPEND_FSYNC: AppendFsync = "everysec"
+SEND_TIMEOUT_SECONDS = 60
+TRANSACTION_TIMEOUT_MS = 600_000
+LEADER_LOOKS_MAX = 40
+LEADER_LOOK_SECONDS = 0.25
+OWN_TOPICS = (
+    *("ORDER_COMPLETED", "PAYMENT_APPROVED", "ORDER_INVOICED", "ORDER_CANCELED"),
+    *("INVENTORY_UPDATED", "RESERVATION_CHANGED", "ACKNOWLEDGED_RESERVATION", "STOCK_CHANGED"),
+    *("DEAD_LETTER", "SHARDS"),
+)
+"""What a scene names after itself."""
 
 
 class Stalled(Exception):
@@ -27,89 +37,124 @@ class Stalled(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Stage:
-    """Where the servers of a measurement are."""
+class Stage(Place):
+    """A place on servers that nobody else uses."""
 
-    directory: Path
-    bootstrap_servers: str
     valkey: EmbeddedValkey
 
-    @property
-    def environment(self) -> dict[str, str]:
-        """The settings of every process of the measurement."""
-        return {
-            **os.environ,
-            "RESERVATION_KAFKA__BOOTSTRAP_SERVERS": self.bootstrap_servers,
-            "RESERVATION_REDIS__URL": self.valkey.url,
-            "RESERVATION_HTTP__PORT": "0",
-        }
-
-    def command(self, *arguments: str) -> list[str]:
-        """Return the command line of the product."""
-        return [sys.executable, "-m", "reservation_worker", *arguments]
+    def own_variables(self) -> dict[str, str]:
+        """Return what differs from the environment of this process."""
+        # The short form of `super` does not find its class where there are slots.
+        return {"RESERVATION_REDIS__URL": self.valkey.url, **Place.own_variables(self)}
 
 
 @contextmanager
 def stage(directory: Path) -> Iterator[Stage]:
     """Start Kafka and Valkey (AOF every second) and create the topics."""
-    with (
-        EmbeddedKafka(
-            directory / "kafka", config=KafkaConfig(java_options=ROOMY_JAVA), progress=_say
-        ) as kafka,
-        EmbeddedValkey(directory / "valkey", append_fsync="everysec") as valkey,
-    ):
-        found = Stage(directory, kafka.bootstrap_servers, valkey)
-        subprocess.run(found.command("topics", "apply", "--yes"), env=found.environment, check=True)
+    with broker(directory) as kafka, scene(directory, kafka) as found:
         yield found
 
 
 @contextmanager
-def worker(found: Stage, *, apart: bool = False) -> Iterator[int]:
+def broker(directory: Path, progress: Progress = ignore_progress) -> Iterator[EmbeddedKafka]:
+    """Start a Kafka that collects its garbage seldom."""
+    config = KafkaConfig(java_options=ROOMY_JAVA)
+    with EmbeddedKafka(directory / "kafka", config=config, progress=progress) as kafka:
+        yield kafka
+
+
+@contextmanager
+def scene(
+    directory: Path,
+    kafka: EmbeddedKafka,
+    name: str = "",
+    variables: Mapping[str, str] | None = None,
+) -> Iterator[Stage]:
+    """Start a Valkey, and use topics and a group of their own on a Kafka that is warm already."""
+    home = directory / name
+    home.mkdir(parents=True, exist_ok=True)
+    with EmbeddedValkey(home / "valkey", append_fsync=APPEND_FSYNC) as valkey:
+        found = Stage(
+            home,
+            kafka.bootstrap_servers,
+            valkey,
+            variables={**named_variables(name), **(variables or {})},
+            process_ids={"broker": kafka.brokers[0].process_id, "redis": valkey.process_id},
+        )
+        found.create_topics()
+        yield found
+        if name:
+            found.delete_topics(lambda topic: topic.startswith(f"{name}-"))
+
+
+def named_variables(name: str) -> dict[str, str]:
+    """Return the settings that name topics and group after a scene; none if it has no name."""
+    if not name:
+        return {}
+    topics = {
+        f"RESERVATION_TOPICS__{topic}": f"{name}-{topic.lower().replace('_', '-')}"
+        for topic in OWN_TOPICS
+    }
+    return {**topics, "RESERVATION_KAFKA__GROUP_ID": name}
+
+
+@contextmanager
+def worker(found: Place, *, apart: bool = False) -> Iterator[int]:
     """Run a worker, or a process for each role, until SIGTERM; gives a process id."""
-    roles = ("apply", "publish") if apart else ("all",)
-    with (found.directory / "worker.log").open("ab") as log:
-        processes = [
-            subprocess.Popen(
-                found.command("run", "--role", role), env=found.environment, stdout=log, stderr=log
-            )
-            for role in roles
-        ]
-        try:
-            yield processes[-1].pid
-        finally:
-            # In this order: what was applied must be published before it can be committed.
-            for process in processes:
-                process.send_signal(signal.SIGTERM)
-                try:
-                    process.wait(60)
-                except subprocess.TimeoutExpired:
-                    process.kill()
+    with workers(found, apart=apart) as running:
+        yield running.process_ids[-1]
 
 
-def send(found: Stage, messages: Iterable[Message]) -> int:
+def send(found: Place, messages: Iterable[Message]) -> int:
     """Produce messages as fast as the broker takes them; return how many."""
-    producer = Producer(
-        {"bootstrap.servers": found.bootstrap_servers, "linger.ms": 20, "acks": "all"}
-    )
+    producer = Producer(_sender_options(found))
+    sent = _produce_all(found, producer, messages)
+    assert producer.flush(SEND_TIMEOUT_SECONDS) == 0, "the broker did not take all in a minute"
+    return sent
+
+
+@contextmanager
+def sent_at_once(found: Place, messages: Iterable[Message]) -> Iterator[Callable[[], None]]:
+    """Produce messages that nobody can read before what is given is called.
+
+    So workers that are to begin together can all be ready before there is anything to do.
+    """
+    options = _sender_options(found)
+    options["transactional.id"] = f"{found.settings().kafka.group_id}-sender"
+    options["transaction.timeout.ms"] = TRANSACTION_TIMEOUT_MS
+    producer = Producer(options)
+    producer.init_transactions(SEND_TIMEOUT_SECONDS)
+    producer.begin_transaction()
+    _produce_all(found, producer, messages)
+    assert producer.flush(SEND_TIMEOUT_SECONDS) == 0, "the broker did not take all in a minute"
+    yield lambda: producer.commit_transaction(SEND_TIMEOUT_SECONDS)
+
+
+def _sender_options(found: Place) -> dict[str, str | int | float | bool]:
+    return {"bootstrap.servers": found.bootstrap_servers, "linger.ms": 20, "acks": "all"}
+
+
+def _produce_all(found: Place, producer: Producer, messages: Iterable[Message]) -> int:
+    names = found.input_topics()
     sent = 0
     for message in messages:
         while True:
             try:
-                producer.produce(message.topic, message.value)
+                producer.produce(names[message.topic], message.value)
                 break
             except BufferError:
                 producer.poll(0.1)
         sent += 1
         if sent % 1_000 == 0:
             producer.poll(0)
-    assert producer.flush(60) == 0, "the broker did not take all records in a minute"
     return sent
 
 
 class Reader:
     """Reads the published changes of reservations as a subscriber would: read_committed."""
 
-    def __init__(self, found: Stage) -> None:
+    def __init__(self, found: Place) -> None:
+        topic = found.topic(OUTPUT)
         self._consumer = Consumer(
             {
                 "bootstrap.servers": found.bootstrap_servers,
@@ -119,32 +164,37 @@ class Reader:
                 "fetch.wait.max.ms": 100,
             }
         )
-        partitions = self._consumer.list_topics(OUTPUT, 10).topics[OUTPUT].partitions
+        partitions = self._consumer.list_topics(topic, 10).topics[topic].partitions
         self._consumer.assign(
-            [TopicPartition(OUTPUT, number, self._end(number)) for number in partitions]
+            [TopicPartition(topic, number, self._end(topic, number)) for number in partitions]
         )
 
-    def _end(self, number: int) -> int:
+    def _end(self, topic: str, number: int) -> int:
         """Return the end of a partition; a new topic may still be choosing its leaders."""
-        for _ in range(40):
+        for _ in range(LEADER_LOOKS_MAX):
             try:
-                ends = self._consumer.get_watermark_offsets(TopicPartition(OUTPUT, number), 5)
+                ends = self._consumer.get_watermark_offsets(TopicPartition(topic, number), 5)
             except KafkaException:
                 ends = None
             if ends is not None:
                 return ends[1]
-            time.sleep(0.25)
-        raise Stalled(f"partition {number} of {OUTPUT} has no leader")
+            time.sleep(LEADER_LOOK_SECONDS)
+        raise Stalled(f"partition {number} of {topic} has no leader")
 
     def read(self, timeout_seconds: float) -> list[bytes]:
         """Return the bodies that have come."""
+        records = self.read_records(timeout_seconds)
+        return [value for record in records if (value := record.value()) is not None]
+
+    def read_records(self, timeout_seconds: float) -> list[ReadMessage]:
+        """Return the records that have come."""
         first = self._consumer.poll(timeout_seconds)
         if first is None:
             return []
         found = [first, *self._consumer.consume(5_000, 0)]
         for message in found:
             assert message.error() is None, str(message.error())
-        return [value for message in found if (value := message.value()) is not None]
+        return found
 
     def count_until_quiet(self, quiet_seconds: float = 3.0) -> tuple[int, float, float]:
         """Count changes until none comes any more; return (count, first, last) on our clock."""
@@ -163,7 +213,3 @@ class Reader:
     def close(self) -> None:
         """Leave."""
         self._consumer.close()
-
-
-def _say(text: str) -> None:
-    sys.stderr.write(text + "\n")

@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from reservation_worker.cli import (
+    bench,
     config,
     demo,
     dev,
@@ -35,6 +36,8 @@ def application() -> typer.Typer:
     app.command("demo")(demo.demo)
     app.command("demo-worker", hidden=True)(demo.demo_worker)
     app.command("demo-auditor", hidden=True)(demo.demo_auditor)
+    app.command("bench")(bench.bench)
+    app.command("bench-pass-through", hidden=True)(bench.bench_pass_through)
     app.command("dev")(dev.dev)
     app.add_typer(topics.commands(), name="topics")
     app.add_typer(event.commands(), name="event")

@@ -1,1 +1,1 @@
-"""Measurements on real servers; run by hand (``make bench``), never by the test suite."""
+"""What the benchmark says and sends; what it measures, `make bench` does."""

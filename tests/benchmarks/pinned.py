@@ -10,7 +10,7 @@ import argparse
 import json
 import os
 import time
-from contextlib import ExitStack
+from collections import Counter
 from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -18,19 +18,15 @@ from tempfile import TemporaryDirectory
 from confluent_kafka.admin import AdminClient
 
 from reservation_worker.benchmark import mix
-from reservation_worker.benchmark.stage import Reader, Stage, Stalled, send, stage, worker
-from tests.benchmarks.costs import processor_seconds
-from tests.benchmarks.measure import count_all_stocks
+from reservation_worker.benchmark.processor_time import processor_seconds
+from reservation_worker.benchmark.stage import Reader, Stage, Stalled, send, stage
+from reservation_worker.benchmark.throughput import count_stocks
+from reservation_worker.benchmark.workers import workers
 
 GROUPS = ("reservation-worker", "reservation-worker-shards")
 SHARE_SECONDS_MAX = 60
 SETTLE_SECONDS = 2
 """So long takes a worker to take its shards over."""
-KINDS = {
-    "redis": ("valkey-server", "redis-server"),
-    "broker": ("kafka.Kafka",),
-    "workers": ("--role\0all",),
-}
 
 
 def main() -> None:
@@ -47,12 +43,13 @@ def main() -> None:
     _stay_on(arguments.server_cores)
     with TemporaryDirectory() as directory, stage(Path(directory)) as found:
         _stay_on(arguments.worker_cores)
-        count_all_stocks(found, arguments.accounts)
-        for workers in map(int, arguments.workers.split(",")):
+        shops = mix.Shops(arguments.accounts, "")
+        count_stocks(found, mix.balances(shops, datetime.now(UTC)))
+        for total in map(int, arguments.workers.split(",")):
             for run in range(arguments.runs + 1):
-                figures = _backlog(found, arguments, workers, f"{workers}-{run}")
+                figures = _backlog(found, arguments, total, f"{total}-{run}")
                 label = run or "warm-up"
-                print(json.dumps({"workers": workers, "run": label, **figures}), flush=True)
+                print(json.dumps({"workers": total, "run": label, **figures}), flush=True)
 
 
 def _stay_on(cores: str) -> None:
@@ -61,26 +58,27 @@ def _stay_on(cores: str) -> None:
 
 
 def _backlog(
-    found: Stage, arguments: argparse.Namespace, workers: int, name: str
+    found: Stage, arguments: argparse.Namespace, total: int, name: str
 ) -> dict[str, float]:
     reader = Reader(found)
     shops = mix.Shops(arguments.accounts, name)
-    with ExitStack() as stack:
-        for _ in range(workers):
-            stack.enter_context(worker(found))
-        _wait_until_shared(found, workers)
+    with workers(found, total) as running:
+        _wait_until_shared(found, total)
+        process_ids = {f"worker {one}": one for one in running.process_ids} | dict(found.process_ids)
         send(found, mix.day(shops, arguments.orders, datetime.now(UTC), 1))
-        began, before = time.monotonic(), processor_seconds(KINDS)
+        began, before = time.monotonic(), processor_seconds(process_ids)
         count, first, last = reader.count_until_quiet(1.0)
-        after, ended = processor_seconds(KINDS), time.monotonic()
+        after, ended = processor_seconds(process_ids), time.monotonic()
     reader.close()
-    busy = {
-        f"{kind}_cores": round((after[kind] - before[kind]) / (ended - began), 2) for kind in KINDS
-    }
-    return {"facts_per_second": round(count / (last - first)), **busy}
+    busy: Counter[str] = Counter()
+    for process in process_ids:
+        kind = "workers" if process.startswith("worker") else process
+        busy[f"{kind}_cores"] += (after[process] - before[process]) / (ended - began)  # type: ignore[assignment]  # floats add up too
+    rounded = {kind: round(cores, 2) for kind, cores in busy.items()}
+    return {"facts_per_second": round(count / (last - first)), **rounded}
 
 
-def _wait_until_shared(found: Stage, workers: int) -> None:
+def _wait_until_shared(found: Stage, total: int) -> None:
     """Wait until so many workers hold partitions and shards: a rebalance is not measured."""
     admin = AdminClient({"bootstrap.servers": found.bootstrap_servers})
     deadline = time.monotonic() + SHARE_SECONDS_MAX
@@ -88,13 +86,13 @@ def _wait_until_shared(found: Stage, workers: int) -> None:
         groups = admin.describe_consumer_groups(list(GROUPS)).values()
         members = [group.result(SHARE_SECONDS_MAX).members for group in groups]
         if all(
-            sum(bool(one.assignment.topic_partitions) for one in group) == workers
+            sum(bool(one.assignment.topic_partitions) for one in group) == total
             for group in members
         ):
             time.sleep(SETTLE_SECONDS)
             return
         time.sleep(0.2)
-    raise Stalled(f"{workers} workers do not share the work")
+    raise Stalled(f"{total} workers do not share the work")
 
 
 if __name__ == "__main__":

@@ -74,7 +74,20 @@ def test_the_kinds_of_events_are_those_of_the_contracts() -> None:
 
 
 @pytest.mark.parametrize(
-    "arguments", [("nonsense",), ("run", "--role", "king"), ("event", "send")], ids=" ".join
+    "arguments",
+    [
+        ("nonsense",),
+        ("run", "--role", "king"),
+        ("event", "send"),
+        ("bench", "nonsense"),
+        ("bench", "--quick", "--full"),
+        ("bench", "--rates", "fast"),
+        ("bench", "--workers", "0"),
+        ("bench", "rebuild", "--given", "--yes"),
+        ("bench", "cluster", "backlog", "--given", "--yes"),
+        ("bench", "backlog", "--given"),
+    ],
+    ids=" ".join,
 )
 def test_a_wrong_command_line_exits_with_2(arguments: tuple[str, ...]) -> None:
     """Scripts tell a mistake of theirs from a failure by the code."""
@@ -114,6 +127,7 @@ def test_client_options_that_the_guarantees_own_exit_with_2() -> None:
         ("reservation", "show", "v1-01", "--account", "acme"),
         ("stock", "show", "main", "1", "--account", "acme"),
         ("verify",),
+        ("bench", "backlog", "--given", "--yes"),
     ],
     ids=" ".join,
 )

@@ -16,6 +16,7 @@ HOSTS = frozenset(
         "keepachangelog.com",
         "semver.org",
         "www.apache.org",
+        "www.w3.org",
         # Services of deploy/compose.yaml.
         "kafka",
         "redis",

@@ -1,0 +1,210 @@
+"""A backlog through the worker, and beside it what its servers could do at most."""
+
+import os
+import sys
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+
+from reservation_worker.adapters.kafka.reader import TopicReader
+from reservation_worker.benchmark.ceilings import (
+    DrainedBacklog,
+    measure_step_ceiling,
+    measure_transaction_ceiling,
+)
+from reservation_worker.benchmark.counting import Counted, count_changes
+from reservation_worker.benchmark.figures import Spread, Throughput, rounded, spread
+from reservation_worker.benchmark.loads import Load
+from reservation_worker.benchmark.mix import Message, Shops
+from reservation_worker.benchmark.pass_through import output_ends
+from reservation_worker.benchmark.place import Place
+from reservation_worker.benchmark.plan import Plan
+from reservation_worker.benchmark.seen import Seen, input_ends, see_again
+from reservation_worker.benchmark.stage import (
+    STALL_SECONDS,
+    Reader,
+    Stalled,
+    send,
+)
+from reservation_worker.benchmark.workers import Workers, workers
+from reservation_worker.composition import input_topics, kafka_config
+from reservation_worker.ports import BrokerUnavailable, Partition
+
+LOOK_SECONDS = 0.2
+EVENTS = "reservation_events_published_total"
+TRANSACTIONS = "reservation_transactions_total:committed"
+FACTS = "reservation_facts_total"
+STEPS = "reservation_script_calls_total:applied"
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Drained:
+    """A backlog that went through."""
+
+    records: int
+    counted: Counted
+    counters: Mapping[str, float]
+    """Of the workers, from their start."""
+
+    @property
+    def facts_per_second(self) -> float:
+        """Changes per second."""
+        return self.counted.per_second
+
+
+@dataclass(frozen=True, slots=True)
+class LastRun:
+    """Where the last run's records and events begin, and which stocks it needs."""
+
+    inputs: dict[Partition, int]
+    outputs: dict[Partition, int]
+    stocks: Sequence[Message]
+    drained: Drained
+
+    def backlog(self) -> DrainedBacklog:
+        """Return what must be known to pass its records through once more."""
+        events = self.drained.counters[EVENTS]
+        return DrainedBacklog(
+            self.inputs,
+            self.outputs,
+            self.drained.records,
+            self.drained.counted.total,
+            events / self.drained.records,
+            round(events / self.drained.counters[TRANSACTIONS]),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """The figures, and what further measurements of the same backlog need."""
+
+    throughput: Throughput
+    seen: Seen
+    last: LastRun
+
+
+def measure(
+    found: Place, load: Load, plan: Plan, say: Say, check: Callable[[LastRun], None] | None = None
+) -> Measured:
+    """Run warm-ups and runs, then both ceilings on the last run's facts.
+
+    The check is called after each run.
+
+    Raises:
+        Stalled: nothing came for a long time.
+    """
+    drained: list[Drained] = []
+    last: LastRun | None = None
+    for run in range(-plan.warm_ups, plan.runs):
+        last = _run(found, load, plan, run)
+        if check is not None:
+            check(last)
+        label = "warm-up" if run < 0 else f"run {run + 1} of {plan.runs}"
+        say(f"{label}: {last.drained.facts_per_second:,.0f} facts per second")
+        if run >= 0:
+            drained.append(last.drained)
+    assert last is not None
+    rates = spread([one.facts_per_second for one in drained])
+    seen = see_again(found, last.inputs)
+    figures = replace(
+        _throughput(load, drained, rates),
+        step_ceiling=measure_step_ceiling(found, plan, seen, last.stocks, rates, say),
+        transaction_ceiling=measure_transaction_ceiling(found, plan, last.backlog(), rates, say),
+    )
+    return Measured(figures, seen, last)
+
+
+def _run(found: Place, load: Load, plan: Plan, run: int) -> LastRun:
+    name = f"run{run}" if run >= 0 else f"warm-up{-run}"
+    shops = Shops(load.accounts, name, name=found.shops)
+    stocks = list(load.stocks(shops))
+    if load.are_stocks_of_a_run or run == -plan.warm_ups:
+        count_stocks(found, stocks)
+    inputs, outputs = input_ends(found), output_ends(found)
+    facts = load.facts(shops, plan.seed + run + plan.warm_ups)
+    return LastRun(inputs, outputs, stocks, drain(found, facts, is_apart=plan.is_apart))
+
+
+def count_stocks(found: Place, stocks: Iterable[Message]) -> None:
+    """Have a worker count stocks, and wait until it is done.
+
+    Raises:
+        Stalled: it is not done in a long time.
+    """
+    with workers(found):
+        send(found, stocks)
+        wait_until_committed(found)
+
+
+def wait_until_committed(found: Place) -> None:
+    """Wait until the group has committed everything that was sent.
+
+    Raises:
+        Stalled: it does not come nearer for a long time.
+    """
+    settings = found.settings()
+    reader = TopicReader(kafka_config(settings), input_topics(settings))
+    left, moved_at = sys.maxsize, time.monotonic()
+    try:
+        while left:
+            # A broker that has just started does not know yet who coordinates which group.
+            with suppress(BrokerUnavailable):
+                still = reader.uncommitted_records()
+                if still < left:
+                    left, moved_at = still, time.monotonic()
+            if left and time.monotonic() - moved_at > STALL_SECONDS:
+                raise Stalled(f"{left} records stay uncommitted")
+            time.sleep(LOOK_SECONDS)
+    finally:
+        reader.close()
+
+
+def drain(found: Place, facts: Iterable[Message], *, is_apart: bool = False) -> Drained:
+    """Send a backlog, start a worker, and count what comes out of it.
+
+    Raises:
+        Stalled: nothing came for a long time.
+    """
+    reader = Reader(found)
+    try:
+        records = send(found, facts)
+        with workers(found, apart=is_apart) as running:
+            return count(found, reader, running, records)
+    finally:
+        reader.close()
+
+
+def count(found: Place, reader: Reader, running: Workers, records: int) -> Drained:
+    """Count changes until none comes any more.
+
+    Raises:
+        Stalled: none came for a long time.
+    """
+    process_ids = {f"worker {number}": one for number, one in enumerate(running.process_ids, 1)}
+    if found.process_ids:
+        process_ids |= {**found.process_ids, "reader": os.getpid()}
+    return Drained(records, count_changes(reader, process_ids), running.counted())
+
+
+def _throughput(load: Load, drained: Sequence[Drained], rates: Spread) -> Throughput:
+    last = drained[-1]
+    counters = last.counters
+    events = counters[EVENTS]
+    used = {
+        name: [one.counted.processor_seconds[name] / one.counted.timed for one in drained]
+        for name in last.counted.processor_seconds
+    }
+    return Throughput(
+        accounts=load.accounts,
+        records=last.records,
+        changes=last.counted.total,
+        facts_per_second=rates,
+        facts_per_step=rounded(counters[FACTS] / counters[STEPS]),
+        events_per_fact=rounded(events / last.counted.total),
+        events_per_transaction=rounded(events / counters[TRANSACTIONS]),
+        processor_microseconds={
+            name: rounded(sum(each) / len(each) * 1e6) for name, each in used.items()
+        },
+    )
