@@ -83,7 +83,7 @@ def hot_stock(shops: Shops, units: int, now: datetime) -> Message:
         "inventory-updated",
         account=shops.account(0),
         warehouse_id="main",
-        sku=_hot_sku(shops),
+        sku=hot_sku(shops),
         on_hand=units,
         counted_at=_text(now - timedelta(days=1)),
     )
@@ -98,7 +98,7 @@ def hot_orders(shops: Shops, total: int, now: datetime) -> Iterator[Message]:
             number,
             completed_at=_text(now),
             reservation_expires_at=_text(now + LIVE),
-            lines=[_line(1, _hot_sku(shops), 1)],
+            lines=[_line(1, hot_sku(shops), 1)],
         )
 
 
@@ -185,7 +185,8 @@ def _line(number: int, sku: str, quantity: int) -> dict[str, str | int]:
     }
 
 
-def _hot_sku(shops: Shops) -> str:
+def hot_sku(shops: Shops) -> str:
+    """Return the sku that all hot orders of a run want."""
     return f"hot-{shops.run}"
 
 

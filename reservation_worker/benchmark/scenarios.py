@@ -17,6 +17,7 @@ from reservation_worker.benchmark.figures import (
 from reservation_worker.benchmark.growth import measure_growth
 from reservation_worker.benchmark.latency import measure_latency
 from reservation_worker.benchmark.loads import hot_orders, large_orders, shop_days
+from reservation_worker.benchmark.mix import hot_sku
 from reservation_worker.benchmark.pass_through import topics_apart
 from reservation_worker.benchmark.place import Place
 from reservation_worker.benchmark.plan import Plan, Scenario
@@ -145,7 +146,7 @@ def _measure_hot(found: Place, plan: Plan, say: Say) -> Hot:
     wanted = min(plan.hot_units, plan.hot_orders)
 
     def check(run: LastRun) -> None:
-        sold.append(units_held(found, run.outputs))
+        sold.append(units_held(found, run.outputs, hot_sku(run.shops)))
         if sold[-1] != wanted:
             raise SoldWrong(
                 f"{sold[-1]} units of a stock were sold that had {plan.hot_units}, "

@@ -21,8 +21,9 @@ class SoldWrong(Exception):
 
 
 class LineBody(msgspec.Struct):
-    """A line's units that it holds."""
+    """A line's units that it holds, and of which sku."""
 
+    sku: str
     held: int
 
 
@@ -37,8 +38,8 @@ class OrderBody(msgspec.Struct):
 _decode = msgspec.json.Decoder(OrderBody).decode
 
 
-def units_held(found: Place, begin: dict[Partition, int]) -> int:
-    """Return the units that the reservations hold whose changes stand behind these offsets.
+def units_held(found: Place, begin: dict[Partition, int], sku: str) -> int:
+    """Return the units of a sku that reservations hold whose changes are behind these offsets.
 
     Raises:
         Stalled: they cannot be read.
@@ -59,6 +60,8 @@ def units_held(found: Place, begin: dict[Partition, int]) -> int:
                 left.discard((str(record.topic()), record.partition() or 0))
             elif value is not None:
                 body = _decode(value)
-                held[body.account, body.order_id] = sum(line.held for line in body.lines)
+                held[body.account, body.order_id] = sum(
+                    line.held for line in body.lines if line.sku == sku
+                )
     consumer.close()
     return sum(held.values())

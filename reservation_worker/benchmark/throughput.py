@@ -58,6 +58,7 @@ class Drained:
 class LastRun:
     """Where the last run's records and events begin, and which stocks it needs."""
 
+    shops: Shops
     inputs: dict[Partition, int]
     outputs: dict[Partition, int]
     stocks: Sequence[Message]
@@ -124,7 +125,7 @@ def _run(found: Place, load: Load, plan: Plan, run: int) -> LastRun:
         count_stocks(found, stocks)
     inputs, outputs = input_ends(found), output_ends(found)
     facts = load.facts(shops, plan.seed + run + plan.warm_ups)
-    return LastRun(inputs, outputs, stocks, drain(found, facts, is_apart=plan.is_apart))
+    return LastRun(shops, inputs, outputs, stocks, drain(found, facts, is_apart=plan.is_apart))
 
 
 def count_stocks(found: Place, stocks: Iterable[Message]) -> None:
