@@ -1,11 +1,11 @@
-"""Measures the worker beside its peers: ``python -m tests.benchmarks.peers --help``."""
+"""Measures the worker beside its peers, on real servers, and lets an auditor judge them all."""
 
 import argparse
 import json
 import os
 import sys
 from pathlib import Path
-from tempfile import mkdtemp
+from tempfile import TemporaryDirectory
 
 from reservation_worker.benchmark.stage import Stalled, stage
 from tests.benchmarks.peers.contenders import contenders
@@ -16,7 +16,7 @@ from tests.benchmarks.peers.report import Failed, Result, as_json, table
 def main() -> None:
     """Start the servers once, measure one contender after the other, and print what came of it."""
     everybody = contenders()
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.peers", description=__doc__)
     parser.add_argument("--runs", type=int, default=3)
     parser.add_argument("--warm-ups", type=int, default=1, help="runs before those that count")
     parser.add_argument("--orders", type=int, default=10_000, help="of one run of the worker")
@@ -38,9 +38,8 @@ def main() -> None:
         seed=arguments.seed,
         kills=arguments.kills,
     )
-    directory = Path(mkdtemp("-peers"))
     results: list[Result] = []
-    with stage(directory) as found:
+    with TemporaryDirectory() as directory, stage(Path(directory)) as found:
         for contender in everybody:
             if contender.name not in arguments.peers:
                 continue

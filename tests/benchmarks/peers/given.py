@@ -32,8 +32,13 @@ class Given:
     @classmethod
     def from_environment(cls) -> Self:
         """Read what `environment` has written."""
-        given = {one.name: os.environ[PREFIX + one.name.upper()] for one in fields(cls)}
-        return cls(**{**given, "session_timeout_ms": int(given["session_timeout_ms"])})
+        return cls(
+            bootstrap_servers=os.environ[f"{PREFIX}BOOTSTRAP_SERVERS"],
+            redis_url=os.environ[f"{PREFIX}REDIS_URL"],
+            topic_prefix=os.environ[f"{PREFIX}TOPIC_PREFIX"],
+            session_timeout_ms=int(os.environ[f"{PREFIX}SESSION_TIMEOUT_MS"]),
+            state_directory=os.environ[f"{PREFIX}STATE_DIRECTORY"],
+        )
 
     @property
     def environment(self) -> Mapping[str, str]:

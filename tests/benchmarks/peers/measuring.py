@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from random import Random
 
 from confluent_kafka import Consumer, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
@@ -26,6 +27,7 @@ PROGRESS_SECONDS_MAX = 90
 transaction take up to 20 s.
 """
 QUIET_SECONDS = 1.5
+KILL_DELAY_SECONDS_MAX = 0.05
 KILLED_SESSION_TIMEOUT_MS = 6_000
 """The shortest that brokers allow: what is killed is missed soon."""
 
@@ -66,7 +68,7 @@ class Measured:
     """Input records of each run, repeats included."""
     rates: tuple[float, ...]
     """Changes per second of each run, from its release to the last change that was visible."""
-    undisturbed: Verdict
+    undisturbed: Verdict | None
     killed: Verdict | None
     kills: int
 
@@ -75,18 +77,18 @@ def measure(found: Stage, contender: Contender, plan: Plan) -> Measured:
     """Measure a contender undisturbed, and let it be judged; then once more, killed in between."""
     orders = max(50, round(plan.orders * contender.orders_share))
     rates: list[float] = []
-    facts = 0
-    with _attempt(found, contender, plan, "undisturbed") as attempt:
-        for run in range(plan.warm_ups + plan.runs):
-            facts = attempt.release(orders, run)
-            rate = attempt.rate()
-            if run >= plan.warm_ups:
-                rates.append(rate)
-    undisturbed = attempt.verdict()
-    killed, kills = None, 0
+    undisturbed, killed, facts, kills = None, None, 0, 0
+    if plan.runs:
+        with _attempt(found, contender, plan, "undisturbed") as attempt:
+            for run in range(plan.warm_ups + plan.runs):
+                facts = attempt.release(orders, run)
+                rate = attempt.rate()
+                if run >= plan.warm_ups:
+                    rates.append(rate)
+        undisturbed = attempt.verdict()
     if plan.kills:
         with _attempt(found, contender, plan, "killed") as attempt:
-            attempt.release(orders, 0)
+            facts = attempt.release(orders, 0)
             kills = attempt.kill_often(plan.kills)
             attempt.rate()
         killed = attempt.verdict()
@@ -157,13 +159,18 @@ class Attempt:
         return self._changes.count / (self._changes.latest_at - self._released_at)
 
     def kill_often(self, kills: int) -> int:
-        """Kill and restart it after equal parts of what is expected; return how often."""
+        """Kill and restart it after equal parts of what is expected; return how often.
+
+        A moment later: right after a change is seen it would always be at the same place.
+        """
+        random = Random(self._plan.seed)
         for number in range(1, kills + 1):
             give_up_at = time.monotonic() + PROGRESS_SECONDS_MAX
             while self._changes.count < self._expected * number / (kills + 1):
                 self._changes.read(0.01)
                 if time.monotonic() > give_up_at:
                     return number - 1
+            time.sleep(random.uniform(0, KILL_DELAY_SECONDS_MAX))
             self._running.kill_and_restart()
         return kills
 

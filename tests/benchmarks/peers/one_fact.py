@@ -5,7 +5,7 @@ fact in a call, and gives the events back instead of keeping them in an outbox.
 """
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, Final
@@ -31,7 +31,6 @@ from reservation_worker.domain.keys import shard_of
 from tests.benchmarks.peers.given import SHARDS_TOTAL, Given
 
 RECORD_BYTES_MAX = 1_000_000
-Arguments = tuple[str, bytes | int]
 Reply = Any
 """What the client makes of the script's reply."""
 
@@ -106,7 +105,7 @@ def record_of(message: Message) -> Record:
     assert topic is not None
     assert partition is not None
     assert offset is not None
-    headers: Sequence[Any] = message.headers() or ()
+    headers: Any = message.headers() or ()
     timestamp_ms = message.timestamp()[1]
     return Record(
         topic, partition, offset, timestamp_ms, message.key(), message.value(), tuple(headers)

@@ -51,8 +51,9 @@ def table(results: Sequence[Result], *, markdown: bool) -> str:
 def worker_median(results: Sequence[Result]) -> float | None:
     """Return the worker's median rate; None if it was not measured."""
     for one in results:
-        if one.contender.name == "worker" and isinstance(one.measured, Measured):
-            return median(one.measured.rates)
+        measured = one.measured
+        if one.contender.name == "worker" and isinstance(measured, Measured) and measured.rates:
+            return median(measured.rates)
     return None
 
 
@@ -60,30 +61,36 @@ def _row(result: Result, reference: float | None) -> tuple[str, ...]:
     measured = result.measured
     if isinstance(measured, Failed):
         return (result.contender.name, "", "did not finish", "", "", "")
-    rates = measured.rates
-    three = " / ".join(f"{one:,.0f}" for one in (min(rates), median(rates), max(rates)))
-    ratios = "" if reference is None else _ratios(reference, rates)
-    killed = "not tried"
+    killed = verdict_text(measured.killed)
     if measured.killed is not None:
-        killed = f"{verdict_text(measured.killed)} (killed {measured.kills} times)"
+        killed += f" (killed {measured.kills} times)"
     return (
         result.contender.name,
         f"{measured.facts:,}",
-        three,
-        ratios,
+        three(measured.rates, "{:,.0f}"),
+        ratios(reference, measured.rates),
         verdict_text(measured.undisturbed),
         killed,
     )
 
 
-def _ratios(reference: float, rates: Sequence[float]) -> str:
-    ratios = [reference / one for one in (max(rates), median(rates), min(rates))]
-    return " / ".join(f"{one:.1f}" for one in ratios)
+def three(values: Sequence[float], form: str) -> str:
+    """Return minimum, median and maximum; nothing where nothing was measured."""
+    if not values:
+        return ""
+    return " / ".join(form.format(one) for one in (min(values), median(values), max(values)))
 
 
-def verdict_text(verdict: Verdict) -> str:
+def ratios(reference: float | None, rates: Sequence[float]) -> str:
+    """Return how often each rate goes into the worker's median."""
+    return "" if reference is None else three([reference / one for one in rates], "{:.1f}")
+
+
+def verdict_text(verdict: Verdict | None) -> str:
     """Return ``right``, or which laws are violated how often."""
-    wrong = [f"{one.law} ×{one.violations:,}" for one in verdict.laws if not one.holds]
+    if verdict is None:
+        return "not tried"
+    wrong = [f"{one.law} ({one.violations:,})" for one in verdict.laws if not one.holds]
     return "wrong: " + ", ".join(wrong) if wrong else "right"
 
 
@@ -97,7 +104,9 @@ def _examples(results: Sequence[Result]) -> list[str]:
         verdicts = {"undisturbed": measured.undisturbed, "killed": measured.killed}
         for how, verdict in verdicts.items():
             laws: Sequence[LawVerdict] = () if verdict is None else verdict.laws
-            lines += [f"{name}, {how}: {law.law}: {law.examples[0]}" for law in laws if law.examples]
+            lines += [
+                f"{name}, {how}: {law.law}: {law.examples[0]}" for law in laws if law.examples
+            ]
     return lines
 
 
@@ -120,8 +129,11 @@ def _measured_json(measured: Measured | Failed) -> dict[str, object]:
         "orders": measured.orders,
         "facts": measured.facts,
         "facts_per_second": [round(one, 1) for one in measured.rates],
-        "undisturbed": asdict(measured.undisturbed) | {"holds": measured.undisturbed.holds},
+        "undisturbed": _verdict_json(measured.undisturbed),
         "kills": measured.kills,
-        "killed": measured.killed
-        and asdict(measured.killed) | {"holds": measured.killed.holds},
+        "killed": _verdict_json(measured.killed),
     }
+
+
+def _verdict_json(verdict: Verdict | None) -> dict[str, object] | None:
+    return None if verdict is None else {"holds": verdict.holds, **asdict(verdict)}

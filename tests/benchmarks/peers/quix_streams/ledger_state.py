@@ -146,18 +146,15 @@ class AccountLedger:
         if found is None:
             return None
         stored = _reservation_of(found)
+        values = {name: getattr(stored, name) for name in _OF_RESERVATION}
         return Reservation(
-            reservation_id,
-            *(getattr(stored, name) for name in _BEFORE_KEPT),
-            kept=tuple(_kept(one) for one in stored.kept),
-            early_facts=stored.early_facts,
+            **{**values, "id": reservation_id, "kept": tuple(_kept(one) for one in stored.kept)}
         )
 
     def _put_reservation(self, reservation: Reservation) -> None:
+        values = {name: getattr(reservation, name) for name in _OF_RESERVATION}
         stored = StoredReservation(
-            *(getattr(reservation, name) for name in _BEFORE_KEPT),
-            kept=tuple(_stored_kept(one) for one in reservation.kept),
-            early_facts=reservation.early_facts,
+            **{**values, "kept": tuple(_stored_kept(one) for one in reservation.kept)}
         )
         self._state.set_bytes(f"r/{reservation.id.order_id}", _to_json(stored))
 
@@ -174,7 +171,7 @@ class AccountLedger:
         self._state.set_bytes(f"s/{stock.id.key}", _to_json(stored))
 
 
-_BEFORE_KEPT: Final = StoredReservation.__struct_fields__[:-2]
+_OF_RESERVATION: Final = StoredReservation.__struct_fields__
 _OF_STOCK: Final = StoredStock.__struct_fields__[1:]
 _NO_CAUSE: Final = Cause("", 0, 0)
 
