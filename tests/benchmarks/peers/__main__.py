@@ -6,10 +6,11 @@ import os
 import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from time import monotonic
 
 from reservation_worker.benchmark.stage import Stalled, stage
 from tests.benchmarks.peers.contenders import contenders
-from tests.benchmarks.peers.measuring import Plan, measure
+from tests.benchmarks.peers.measuring import Plan, measure, warm_up
 from tests.benchmarks.peers.report import Failed, Result, as_json, table
 
 
@@ -39,11 +40,14 @@ def main() -> None:
         kills=arguments.kills,
     )
     results: list[Result] = []
+    begun = monotonic()
     with TemporaryDirectory() as directory, stage(Path(directory)) as found:
+        warm_up(found, everybody[0], plan)
         for contender in everybody:
             if contender.name not in arguments.peers:
                 continue
-            sys.stderr.write(f"{contender.name}: {contender.what}\n")
+            at_seconds = round(monotonic() - begun)
+            sys.stderr.write(f"{contender.name}: {contender.what} (after {at_seconds} s)\n")
             try:
                 results.append(Result(contender, measure(found, contender, plan)))
             except Stalled as error:

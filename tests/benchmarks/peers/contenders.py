@@ -46,13 +46,13 @@ def contenders() -> Sequence[Contender]:
             "faststream",
             "FastStream, one message and one script call at a time, acknowledged by default",
             [str(VENVS / "faststream_handler/bin/python"), "-m", f"{module}.faststream_handler"],
-            0.1,
+            0.05,
         ),
         Contender(
             "loop",
             "confluent-kafka: one message, one script call, flush, commit",
             [sys.executable, "-m", f"{module}.plain_loop"],
-            0.1,
+            0.05,
         ),
         Contender(
             "quix",
@@ -64,7 +64,7 @@ def contenders() -> Sequence[Contender]:
             "streams",
             "Kafka Streams (Java), exactly once, RocksDB",
             [*java, "-cp", jars, "peers.Main"],
-            1.0,
+            0.5,
         ),
     )
 

@@ -95,6 +95,14 @@ def measure(found: Stage, contender: Contender, plan: Plan) -> Measured:
     return Measured(orders, facts, tuple(rates), undisturbed, killed, kills)
 
 
+def warm_up(found: Stage, contender: Contender, plan: Plan) -> None:
+    """Do one run for nothing: a cold broker would halve the rates of whoever comes first."""
+    with _attempt(found, contender, plan, "warm-up") as attempt:
+        attempt.release(plan.orders, 0)
+        attempt.rate()
+    attempt.forget()
+
+
 @contextmanager
 def _attempt(found: Stage, contender: Contender, plan: Plan, what: str) -> Iterator["Attempt"]:
     """Have fresh topics, a fresh group, and an empty Valkey; the topics stay to be judged."""
@@ -177,10 +185,14 @@ class Attempt:
     def verdict(self) -> Verdict:
         """Let the auditor judge all that was read and published; then remove the topics."""
         verdict = judged(self._given, time.time_ns() // 1_000_000)
+        self.forget()
+        return verdict
+
+    def forget(self) -> None:
+        """Remove the topics."""
         self._lag.close()
         self._changes.close()
         _delete_topics(self._given)
-        return verdict
 
     def _wait_until_committed(self) -> None:
         """Wait until no input is uncommitted and no change has come for a while.
