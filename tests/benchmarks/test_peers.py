@@ -64,6 +64,8 @@ def test_a_wrong_contender_is_called_wrong_and_ratios_are_to_the_worker() -> Non
     assert "did not finish" in lines[4]
     assert ["slow, killed: G3: event 1-2-0 is missing", "stuck: nothing happens"] == lines[-2:]
     assert "not tried" == verdict_text(None)
+    unasked = Verdict((LawVerdict(Law.PAID_IN_TIME, "", 0, (), 0, ()),))
+    assert "right; not asked: G5" == verdict_text(unasked)
 
 
 class StateInMemory:

@@ -87,11 +87,13 @@ def ratios(reference: float | None, rates: Sequence[float]) -> str:
 
 
 def verdict_text(verdict: Verdict | None) -> str:
-    """Return ``right``, or which laws are violated how often."""
+    """Return ``right``, or which laws are violated how often; and which were never asked."""
     if verdict is None:
         return "not tried"
-    wrong = [f"{one.law} ({one.violations:,})" for one in verdict.laws if not one.holds]
-    return "wrong: " + ", ".join(wrong) if wrong else "right"
+    wrong = [f"{one.law} ({one.violations:,})" for one in verdict.laws if one.violations]
+    unasked = [str(one.law) for one in verdict.laws if not one.checked]
+    text = "wrong: " + ", ".join(wrong) if wrong else "right"
+    return text + f"; not asked: {', '.join(unasked)}" if unasked else text
 
 
 def _examples(results: Sequence[Result]) -> list[str]:
