@@ -96,6 +96,8 @@ class Publisher:
         for shard, entries in zip(waiting, outboxes, strict=True):
             position = owned[shard]
             if isinstance(entries, StepRefused):
+                if entries.reason is StepRefusal.MOVES:
+                    continue
                 refused[shard] = entries.reason
                 if entries.reason is StepRefusal.INCOMPLETE:
                     self._parts.metrics.invariant_violations.labels(
@@ -115,7 +117,7 @@ class Publisher:
     def _waiting(self, owned: Mapping[int, Position], refused: dict[int, StepRefusal]) -> list[int]:
         """Tell the store what is published, and return the shards with something to publish.
 
-        They begin with another one each time.
+        They begin with another one each time. A shard on its way to another server waits.
         """
         shards = sorted(owned)
         marks = [
@@ -129,18 +131,24 @@ class Publisher:
         if marks:
             self._parts.waypoint(Waypoint.PUBLISH_BEFORE_TRIM)
         look = self._parts.store.look(marks, shards)
-        self._unmarked.clear()
+        marked = dict(zip([mark.shard for mark in marks], look.marked, strict=True))
+        moving = {shard for shard, one in marked.items() if one and one.reason is StepRefusal.MOVES}
+        self._unmarked = {shard: self._unmarked[shard] for shard in moving}
         if marks:
             self._parts.waypoint(Waypoint.PUBLISH_AFTER_TRIM)
-        for mark, reply in zip(marks, look.marked, strict=True):
-            if reply is not None:
-                refused[mark.shard] = reply.reason
-        steps = dict(zip(shards, look.latest_steps, strict=True))
-        for shard in shards:
-            if steps[shard] < owned[shard].step:
+        for shard, reply in marked.items():
+            if reply is not None and shard not in moving:
+                refused[shard] = reply.reason
+        steps = {
+            shard: step
+            for shard, step in zip(shards, look.latest_steps, strict=True)
+            if step is not None
+        }
+        for shard, step in steps.items():
+            if step < owned[shard].step:
                 # Published steps are missing: the verification says what to do.
                 refused[shard] = StepRefusal.SERVER
-        waiting = [shard for shard in shards if steps[shard] > owned[shard].step]
+        waiting = [shard for shard, step in steps.items() if step > owned[shard].step]
         self._parts.metrics.outbox_steps.set(
             sum(steps[shard] - owned[shard].step for shard in waiting)
         )

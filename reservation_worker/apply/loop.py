@@ -28,6 +28,7 @@ from reservation_worker.ports import (
     CommitFateUnknown,
     OwnershipLost,
     Polled,
+    ShardMoves,
     StepCall,
     StepRefusal,
     StepRefused,
@@ -188,7 +189,10 @@ class ApplyLoop:
         sent: list[_SentStep] = []
         try:
             for shard in [one for one in self._queues.shards() if self._may_send(one)]:
-                epoch = self._epochs.get(shard) or self._learn_epoch(shard)
+                try:
+                    epoch = self._epochs.get(shard) or self._learn_epoch(shard)
+                except ShardMoves:
+                    epoch = 0
                 if self._must_seek:
                     return
                 if not epoch:
@@ -307,6 +311,8 @@ class ApplyLoop:
         for shard in silent:
             try:
                 state = self._parts.store.inspect(shard)
+            except ShardMoves:
+                continue
             except StoreUnavailable:
                 self._store_failed()
                 return

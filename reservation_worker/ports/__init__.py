@@ -8,6 +8,7 @@ from reservation_worker.ports.errors import (
     CommitFateUnknown,
     FatallyBroken,
     OwnershipLost,
+    ShardMoves,
     StoreUnavailable,
     Unavailable,
 )
@@ -93,6 +94,7 @@ __all__ = [
     "ShardEpoch",
     "ShardGroup",
     "ShardKeys",
+    "ShardMoves",
     "ShardState",
     "ShardStep",
     "StepCall",

@@ -2,6 +2,7 @@
 
 Unavailable                  an outage: wait, try again; nothing is lost
   StoreUnavailable             Redis cannot be reached, is full, read-only, busy or failing over
+    ShardMoves                   one shard is on its way to another server; the others answer
   BrokerUnavailable            Kafka cannot be reached, or refuses for now
 OwnershipLost                this process no longer owns what it acted for: drop it, begin again
 CommitFateUnknown            a transaction may or may not have been committed: take over anew
@@ -17,6 +18,13 @@ class StoreUnavailable(Unavailable):
     """Redis cannot be reached, or refuses to work for now (full, read-only, busy, failing over).
 
     The message is scrubbed: it holds no argument of the refused command.
+    """
+
+
+class ShardMoves(StoreUnavailable):
+    """One shard's keys are on their way from one server of the cluster to another one.
+
+    Each side has some of them until the move is over. The other shards are not concerned.
     """
 
 

@@ -28,6 +28,11 @@ class StepRefusal(StrEnum):
     """What must be in the outbox, or must have been, is not there: the shard must be rebuilt."""
     OUTBOX_FULL = "outbox_full"
     """Too many steps wait to be published."""
+    MOVES = "moves"
+    """The shard is on its way to another server, and waits there and here until it has arrived.
+
+    Of a step, some writes may be in effect: then it is *torn* from now on.
+    """
 
 
 @value_class(frozen=True, slots=True)
@@ -134,8 +139,11 @@ class Look:
 
     marked: tuple[StepRefused | None, ...]
     """As `Store.mark_published` answers."""
-    latest_steps: tuple[int, ...]
-    """Each shard's step, unverified: only a hint that there is something to read."""
+    latest_steps: tuple[int | None, ...]
+    """Each shard's step, unverified: only a hint that there is something to read.
+
+    None: the shard is on its way to another server.
+    """
 
 
 class StepsUnderWay(Protocol):
@@ -151,7 +159,11 @@ class StepsUnderWay(Protocol):
 
 
 class Store(Protocol[Written_co]):
-    """State and outbox of every shard. Each method may raise `StoreUnavailable`."""
+    """State and outbox of every shard. Each method may raise `StoreUnavailable`.
+
+    Of a shard that is on its way to another server, those that are asked of several shards answer
+    `StepRefusal.MOVES`, and those that are asked of one raise `ShardMoves`.
+    """
 
     def inspect(self, shard: int) -> ShardState:
         """Read a shard's ``meta`` and the identity of the server, in one atomic read."""

@@ -17,6 +17,7 @@ from reservation_worker.ports import (
     Position,
     Restoring,
     ShardGroup,
+    ShardMoves,
     ShardState,
     ShardStep,
     StepRefused,
@@ -32,6 +33,8 @@ from reservation_worker.telemetry.log_events import (
     SHARD_TAKEN_OVER,
 )
 from reservation_worker.telemetry.metrics import Metrics
+
+ON_ITS_WAY = "It is on its way from one server of the Redis Cluster to another one."
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +57,7 @@ class TakeOver:
 
     owned: Mapping[int, Position]
     held: Mapping[int, str]
-    """Shards that cannot be trusted, and why: they stop, and everything else goes on."""
+    """Shards that cannot be trusted or reached, and why: they stop, and everything else goes on."""
 
 
 class Recovery:
@@ -105,6 +108,9 @@ class Recovery:
         self._show()
         try:
             done = rebuild.advance(membership)
+        except ShardMoves:
+            self.forget((shard,))
+            return TakeOver({}, {shard: ON_ITS_WAY})
         except FatallyBroken as error:
             self.forget((shard,))
             return TakeOver({}, {shard: f"It cannot be rebuilt: {error}"})
@@ -145,26 +151,40 @@ class Recovery:
         known = {shard: positions.get(shard) for shard in shards if shard not in held}
         if not known:
             return TakeOver({}, held)
-        minted = {shard: self._mint(shard, position) for shard, position in known.items()}
+        minted: dict[int, Position] = {}
+        for shard, last in known.items():
+            try:
+                minted[shard] = self._mint(shard, last)
+            except ShardMoves:
+                held[shard] = ON_ITS_WAY
+        if not minted:
+            return TakeOver({}, held)
         parts.transactions.commit((), minted, membership)
         parts.waypoint(Waypoint.TAKEOVER_MINTED)
         owned: dict[int, Position] = {}
         for shard, position in minted.items():
-            state = parts.store.inspect(shard)
-            problem = self._problem(shard, position, state)
-            parts.waypoint(Waypoint.TAKEOVER_VERIFIED)
-            if problem is not None:
-                self._begin_rebuild(shard, position, state, problem)
-            elif state.epoch <= position.minted and parts.store.claim(
-                shard, state, position.minted
-            ):
-                parts.waypoint(Waypoint.TAKEOVER_CLAIMED)
-                parts.store.mark_published([ShardStep(shard, position.minted, position.step)])
-                owned[shard] = position
-                self._logger.info(
-                    SHARD_TAKEN_OVER, shard=shard, epoch=position.minted, step=state.step
-                )
+            try:
+                if self._verify_and_claim(shard, position):
+                    owned[shard] = position
+            except ShardMoves:
+                held[shard] = ON_ITS_WAY
         return TakeOver(owned, held)
+
+    def _verify_and_claim(self, shard: int, position: Position) -> bool:
+        """Tell whether the shard is claimed; if not, its rebuild has begun, or it is too late."""
+        parts = self._parts
+        state = parts.store.inspect(shard)
+        problem = self._problem(shard, position, state)
+        parts.waypoint(Waypoint.TAKEOVER_VERIFIED)
+        if problem is not None:
+            self._begin_rebuild(shard, position, state, problem)
+            return False
+        if state.epoch > position.minted or not parts.store.claim(shard, state, position.minted):
+            return False
+        parts.waypoint(Waypoint.TAKEOVER_CLAIMED)
+        parts.store.mark_published([ShardStep(shard, position.minted, position.step)])
+        self._logger.info(SHARD_TAKEN_OVER, shard=shard, epoch=position.minted, step=state.step)
+        return True
 
     def _begin_rebuild(
         self, shard: int, position: Position, state: ShardState, problem: str

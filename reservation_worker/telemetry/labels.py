@@ -83,6 +83,7 @@ class ScriptResult(StrEnum):
     SERVER = "server"
     TORN = "torn"
     OUTBOX_FULL = "outbox_full"
+    MOVES = "moves"
     UNAVAILABLE = "unavailable"
 
 

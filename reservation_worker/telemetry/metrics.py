@@ -165,7 +165,7 @@ class Metrics:
         )
         self.owned_shards = self._gauge("owned_shards", "Shards that this process owns.")
         self.held_shards = self._gauge(
-            "held_shards", "Shards stopped because their state cannot be trusted."
+            "held_shards", "Shards stopped: their state cannot be trusted, or is on its way."
         )
         self.rebuilding_shards = self._gauge(
             "rebuilding_shards", "Shards that are being restored from the topics, or wait for it."

@@ -36,6 +36,9 @@ from reservation_worker.telemetry.log_events import (
 from reservation_worker.telemetry.metrics import Metrics
 from reservation_worker.worker.configuration import OwnerConfig
 
+PASSING_REFUSALS = frozenset({StepRefusal.OUTBOX_FULL, StepRefusal.MOVES})
+"""They end without the owner's doing anything; the schedule looks again."""
+
 
 @dataclass(frozen=True, slots=True)
 class OwnerParts:
@@ -232,7 +235,7 @@ class OwnerLoop:
         for shard, scheduled in work(due).items():
             look_at_ms[shard] = now_ms if scheduled.more else now_ms + interval_ms
             more = more or scheduled.stepped
-            if scheduled.refusal is not None and scheduled.refusal is not StepRefusal.OUTBOX_FULL:
+            if scheduled.refusal is not None and scheduled.refusal not in PASSING_REFUSALS:
                 refused[shard] = scheduled.refusal
         self._give_up(refused)
         return more

@@ -60,7 +60,7 @@ def _throughput(directory: Path, arguments: argparse.Namespace) -> None:
     """One broker for all runs: a cold one halves the first."""
     rates = []
     with stage(directory) as found:
-        _count_all_stocks(found, arguments.accounts)
+        count_all_stocks(found, arguments.accounts)
         for run in range(arguments.runs + 1):
             rate = _backlog_rate(found, arguments, run)
             label = run or "warm-up"
@@ -70,7 +70,8 @@ def _throughput(directory: Path, arguments: argparse.Namespace) -> None:
     _summary("facts_per_second", rates)
 
 
-def _count_all_stocks(found: Stage, accounts: int) -> None:
+def count_all_stocks(found: Stage, accounts: int) -> None:
+    """Let a worker count every stock of so many accounts, before anything is measured."""
     with worker(found):
         sent = send(found, mix.balances(mix.Shops(accounts, ""), datetime.now(UTC)))
         _wait_for_step(found, sent)
@@ -209,7 +210,7 @@ def _growth(directory: Path, arguments: argparse.Namespace) -> None:
 def _fill(found: Stage, arguments: argparse.Namespace, live: int) -> float:
     """Make so many live reservations through the worker; return Redis bytes for each."""
     redis = Redis.from_url(found.valkey.url)
-    _count_all_stocks(found, arguments.accounts)
+    count_all_stocks(found, arguments.accounts)
     before = int(redis.info("memory")["used_memory"])
     reader = Reader(found)
     shops = mix.Shops(arguments.accounts, "live")

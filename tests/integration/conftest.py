@@ -11,6 +11,7 @@ from reservation_worker.domain.keys import shard_of
 from tests.integration.golden import GoldenShop
 from tests.integration.losing import Loss
 from tests.integration.stage import REFUNDING_ACCOUNT, Stage, open_stage
+from tests.integration.valkey_cluster import Cluster, running_cluster
 from tests.losses import property_of
 
 NewStage = Callable[..., Stage]
@@ -27,6 +28,14 @@ def stage(kafka: str, tmp_path: Path) -> Iterator[Stage]:
 def loss(stage: Stage, request: pytest.FixtureRequest) -> Loss:
     """Watch the stage lose what its Redis has: a row of the table."""
     return Loss(stage, lambda row: request.node.user_properties.append(property_of(row)))
+
+
+@pytest.fixture
+def cluster(stage: Stage, tmp_path: Path) -> Iterator[Cluster]:
+    """Form a Redis Cluster, and let the stage look there."""
+    with running_cluster(tmp_path) as cluster:
+        stage.connect = cluster.connect
+        yield cluster
 
 
 @pytest.fixture

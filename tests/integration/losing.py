@@ -1,6 +1,6 @@
 """One way of losing what Redis has: how long nothing flows, and what the auditor says after it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import redis
 
@@ -29,7 +29,7 @@ class Loss:
     def is_survived(self, load: str) -> None:
         """Wait until the orders of a load that was sent after it come out, and ask the auditor."""
         stage = self._stage
-        self._wait_for_every_shop(load)
+        self.wait_for_shops(load, stage.accounts())
         flows_again_ms = stage.clock.monotonic_ms() - self._began_at_ms
         stage.wait_until_settled()
         violations = {law.law: law.violations for law in stage.verdict().laws}
@@ -45,10 +45,11 @@ class Loss:
         )
         stage.assert_every_law_holds()
 
-    def _wait_for_every_shop(self, load: str) -> None:
+    def wait_for_shops(self, load: str, accounts: Iterable[str]) -> None:
+        """Wait until orders of a load come out for each of these accounts."""
         stage, reader = self._stage, self._stage.watch()
         changes = stage.topics.name("reservation-changed")
-        awaited = {f"{account}/{load}-".encode() for account in stage.accounts()}
+        awaited = {f"{account}/{load}-".encode() for account in accounts}
         looked_at = 0
 
         def flows() -> bool:
@@ -60,7 +61,10 @@ class Loss:
             looked_at = len(records)
             return not awaited
 
-        wait_until(flows, timeout_ms=SETTLE_TIMEOUT_MS, what=f"orders come out of {awaited}")
+        try:
+            wait_until(flows, timeout_ms=SETTLE_TIMEOUT_MS, what="orders come out")
+        except AssertionError as error:
+            raise AssertionError(f"{error} of {awaited}\n{stage.last_words()}") from error
 
 
 def is_primary(client: redis.Redis) -> bool:

@@ -10,6 +10,8 @@ from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 from typing import Any
 
+from prometheus_client.parser import text_string_to_metric_families
+
 from reservation_worker.embedded.port_claims import LOOPBACK
 from reservation_worker.ports import Waypoint
 from reservation_worker.telemetry.log_events import HTTP_SERVER_STARTED, SHARD_REBUILT
@@ -81,9 +83,13 @@ class WorkerProcess:
         """Let it go on (SIGCONT)."""
         self._process.send_signal(signal.SIGCONT)
 
+    def ask_to_end(self) -> None:
+        """Ask it to finish what it has in hand (SIGTERM)."""
+        self._process.send_signal(signal.SIGTERM)
+
     def drain(self) -> int:
         """Ask it to end (SIGTERM), and return its exit code."""
-        self._process.send_signal(signal.SIGTERM)
+        self.ask_to_end()
         return self.exit_code()
 
     def exit_code(self) -> int:
@@ -108,18 +114,31 @@ class WorkerProcess:
 
     def problems(self) -> tuple[str, ...] | None:
         """Ask ``/readyz``: what is said to be wrong, nothing if it is ready; None: no answer."""
+        answer = self._ask("/readyz")
+        return None if answer is None else tuple(json.loads(answer).get("problems", ()))
+
+    def facts_total(self) -> int:
+        """Ask ``/metrics`` how many facts it has applied, whatever came of them; 0: no answer."""
+        text = (self._ask("/metrics") or b"").decode()
+        return sum(
+            int(sample.value)
+            for family in text_string_to_metric_families(text)
+            for sample in family.samples
+            if sample.name == "reservation_facts_total"
+        )
+
+    def _ask(self, path: str) -> bytes | None:
         started = self.logged(HTTP_SERVER_STARTED)
         if not started:
             return None
         connection = HTTPConnection(LOOPBACK, started[0]["port"], timeout=HTTP_TIMEOUT_SECONDS)
         try:
-            connection.request("GET", "/readyz")
-            answer = json.loads(connection.getresponse().read())
+            connection.request("GET", path)
+            return connection.getresponse().read()
         except (OSError, HTTPException):
             return None
         finally:
             connection.close()
-        return tuple(answer.get("problems", ()))
 
     def wait_until_ready(self) -> None:
         """Wait until it holds partitions and shards and its servers answer."""

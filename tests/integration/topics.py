@@ -7,7 +7,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, Topi
 from confluent_kafka import Message as KafkaMessage
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.admin._group import MemberDescription
-from confluent_kafka.cimpl import NewTopic
+from confluent_kafka.cimpl import NewPartitions, NewTopic
 
 from reservation_worker.contracts.records import Record
 from reservation_worker.ports import Partition
@@ -104,6 +104,12 @@ class Cluster:
         )
         new_topics.append(NewTopic(topics.name(DEAD_LETTER), 1, config=KEPT))
         for answer in self._admin.create_topics(new_topics).values():
+            answer.result(TIMEOUT_SECONDS)
+
+    def add_input_partitions(self, topics: Topics, partitions_total: int) -> None:
+        """Let each topic that is read have so many partitions."""
+        wanted = [NewPartitions(name, partitions_total) for name in topics.inputs]
+        for answer in self._admin.create_partitions(wanted).values():
             answer.result(TIMEOUT_SECONDS)
 
     def send(self, topics: Topics, messages: Iterable[Message]) -> list[Place]:

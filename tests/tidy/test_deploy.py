@@ -153,13 +153,21 @@ def test_redis_keeps_what_it_was_told() -> None:
 def test_prometheus_asks_the_worker_where_it_listens() -> None:
     """A wrong port shows nothing, and nobody notices until something is wrong."""
     text = (DEPLOY / "prometheus" / "prometheus.yml").read_text(encoding="utf-8")
-    targets = [
-        target
+    asked = [
+        (name, group["port"])
         for job in yaml.safe_load(text)["scrape_configs"]
-        for group in job["static_configs"]
-        for target in group["targets"]
+        for group in job["dns_sd_configs"]
+        for name in group["names"]
     ]
-    assert [f"worker:{DEFAULTS.http.port}"] == targets
+    assert [("worker", DEFAULTS.http.port)] == asked
+
+
+def test_workers_can_be_scaled_out_on_one_machine() -> None:
+    """Two of them on one port: the second one would not start."""
+    (published,) = SERVICES["worker"]["ports"]
+    ((first, last),) = re.findall(r"^[\d.]+:(\d+)-(\d+):\d+$", published)
+    assert DEFAULTS.http.port == int(first) < int(last)
+    assert "container_name" not in SERVICES["worker"]
 
 
 # ---- topics and rights

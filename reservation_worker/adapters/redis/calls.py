@@ -3,19 +3,20 @@
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final
 
-from redis import Redis
+from redis import ConnectionPool, Redis
 from redis.cluster import RedisCluster
 from redis.exceptions import MovedError, NoScriptError
 
 from reservation_worker.adapters.redis.errors import (
     CLIENT_ERRORS,
+    ClientError,
     is_broken_connection,
     translated,
 )
 from reservation_worker.adapters.redis.pipeline import Pipeline, Reply
 from reservation_worker.adapters.redis.scripts import Script, load_scripts
 from reservation_worker.domain.values import value_class
-from reservation_worker.ports import StoreUnavailable
+from reservation_worker.ports import ShardMoves, StepRefusal, StoreUnavailable
 
 Client = Redis | RedisCluster
 """Answers bytes (no ``decode_responses``), and never retries by itself."""
@@ -36,6 +37,8 @@ def meta_key(shard: int) -> str:
     return f"{{s{shard}}}:meta"
 
 
+MOVES: Final = (0, StepRefusal.MOVES.value.encode(), 0)
+"""The refusal that no script can give: its shard is on its way to another server."""
 KEYS_PER_SCAN: Final = 2_000
 """A hint to the server: how many of its keys, of whatever shard, it looks at in one call."""
 
@@ -53,17 +56,29 @@ class Calls:
         self._shas = {name: script.sha for name, script in self._scripts.items()}
 
     def send(self, calls: Sequence[Call]) -> Callable[[], list[Reply]]:
-        """Send calls one behind the other; the result waits for their replies.
+        """Send calls to all servers at once; the result waits for their replies.
 
-        What broke is called once more, alone: harmless, whether it was run or not.
+        What broke is called once more, alone: harmless, whether it was run or not. The reply of a
+        shard that is on its way to another server is `MOVES`.
         """
-        client = self._client
-        if not calls or isinstance(client, RedisCluster):
-            # The shards of a cluster are on different nodes.
-            return lambda: [self.call(call) for call in calls]
-        pipeline = Pipeline(client.connection_pool)
-        pipeline.send([call.command for call in calls])
-        return lambda: self._replies(pipeline, calls)
+        try:
+            positions_of = self._by_server(calls)
+        except CLIENT_ERRORS:
+            # It is not known who has which slots; each call asks again.
+            return lambda: [self._alone(call) for call in calls]
+        pipelines: list[tuple[Pipeline, list[int]]] = []
+        for pool, positions in positions_of.items():
+            pipeline = Pipeline(pool)
+            pipeline.send([calls[position].command for position in positions])
+            pipelines.append((pipeline, positions))
+        return lambda: self._replies(pipelines, calls)
+
+    def _by_server(self, calls: Sequence[Call]) -> dict[ConnectionPool, list[int]]:
+        positions_of: dict[ConnectionPool, list[int]] = {}
+        for position, call in enumerate(calls):
+            pool = self._server_of(call.key).connection_pool
+            positions_of.setdefault(pool, []).append(position)
+        return positions_of
 
     def send_as_made(self, calls: Iterable[Call]) -> list[Reply]:
         """Send each call as soon as it is made, while the next one is; return all replies.
@@ -81,18 +96,34 @@ class Calls:
         except BaseException:
             pipeline.replies()
             raise
-        return self._replies(pipeline, sent)
+        return self._replies([(pipeline, list(range(len(sent))))], sent)
 
-    def _replies(self, pipeline: Pipeline, calls: Sequence[Call]) -> list[Reply]:
-        replies = pipeline.replies()
-        for position, call in enumerate(calls):
-            error = replies[position]
-            if not isinstance(error, CLIENT_ERRORS):
-                continue
-            if not (isinstance(error, NoScriptError) or is_broken_connection(error)):
-                raise translated(error, call.what) from None
-            replies[position] = self.call(call)
+    def _replies(
+        self, pipelines: Sequence[tuple[Pipeline, list[int]]], calls: Sequence[Call]
+    ) -> list[Reply]:
+        replies: list[Reply] = [None] * len(calls)
+        for pipeline, positions in pipelines:
+            for position, reply in zip(positions, pipeline.replies(), strict=True):
+                replies[position] = reply
+        for position, error in enumerate(replies):
+            if isinstance(error, CLIENT_ERRORS):
+                replies[position] = self._instead(error, calls[position])
         return replies
+
+    def _instead(self, error: ClientError, call: Call) -> Reply:
+        """Return what a call replies that was answered by an error."""
+        if isinstance(error, NoScriptError | MovedError) or is_broken_connection(error):
+            return self._alone(call)
+        outage = translated(error, call.what)
+        if isinstance(outage, ShardMoves):
+            return MOVES
+        raise outage from None
+
+    def _alone(self, call: Call) -> Reply:
+        try:
+            return self.call(call)
+        except ShardMoves:
+            return MOVES
 
     def script(self, name: str, shard: int, *arguments: Argument) -> Call:
         """Return the call of a script; what it replies is in the header of its file."""
@@ -120,6 +151,7 @@ class Calls:
         Whether a call on a broken connection was run nobody knows; each of these is harmless twice.
 
         Raises:
+            ShardMoves: the key's slot is on its way to another server.
             StoreUnavailable: Redis cannot be reached or refuses for now.
             FatallyBroken: it refuses for good.
         """

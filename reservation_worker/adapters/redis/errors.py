@@ -8,26 +8,30 @@ import re
 
 from redis import exceptions
 
-from reservation_worker.ports import FatallyBroken, StoreUnavailable
+from reservation_worker.ports import FatallyBroken, ShardMoves, StoreUnavailable
 
 ClientError = exceptions.RedisError | exceptions.RedisClusterException
 CLIENT_ERRORS = (exceptions.RedisError, exceptions.RedisClusterException)
 """Everything that the client raises; there is no one class for it."""
 
-OUTAGE_CODES = frozenset(
+MOVING_CODES = frozenset(
     {
         "ASK",  # never followed: half of the shard's keys would be missing there
+        "MOVED",
+        "SLOT_MOVES",  # our name: a script met a key that is on the other side already
+        "TRYAGAIN",
+    }
+)
+OUTAGE_CODES = frozenset(
+    {
         "BUSY",
         "CLUSTERDOWN",
         "LOADING",
         "MASTERDOWN",
         "MISCONF",
-        "MOVED",
         "NOREPLICAS",
         "OOM",
         "READONLY",
-        "SLOT_MOVES",  # our name: a script met a key that is on the other side already
-        "TRYAGAIN",
         "UNKILLABLE",
     }
 )
@@ -60,6 +64,8 @@ def is_broken_connection(error: ClientError) -> bool:
 def translated(error: ClientError, what: str) -> StoreUnavailable | FatallyBroken:
     """Return the port's exception for an error of the client; `what`: the call that failed."""
     code = _code(error)
+    if code in MOVING_CODES:
+        return ShardMoves(f"Redis could not run {what}: {code}")
     if isinstance(error, exceptions.ResponseError) and code not in OUTAGE_CODES:
         line = _SCRIPT_LINE.search(str(error))
         where = f" in line {line['line']} of the joined script" if line else ""

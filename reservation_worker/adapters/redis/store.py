@@ -2,7 +2,14 @@
 
 from collections.abc import Callable, Mapping, Sequence
 
-from reservation_worker.adapters.redis.calls import Argument, Call, Calls, Client, meta_key
+from reservation_worker.adapters.redis.calls import (
+    MOVES,
+    Argument,
+    Call,
+    Calls,
+    Client,
+    meta_key,
+)
 from reservation_worker.adapters.redis.configuration import StoreConfig
 from reservation_worker.adapters.redis.outbox import encode_outbox_entry
 from reservation_worker.adapters.redis.packing import pack_facts
@@ -142,7 +149,7 @@ class RedisStore:
         marked = zip(published, replies[: len(marks)], strict=True)
         return Look(
             tuple([_marked(one, reply) for one, reply in marked]),
-            tuple([int(step or 0) for step in replies[len(marks) :]]),
+            tuple([None if step is MOVES else int(step or 0) for step in replies[len(marks) :]]),
         )
 
     def claim(self, shard: int, inspected: ShardState, epoch: int) -> bool:

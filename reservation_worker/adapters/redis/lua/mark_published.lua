@@ -16,10 +16,11 @@ local prefix, published = guard.prefix(KEYS[1]), tonumber(ARGV[2])
 if published > meta.step or published <= meta.published then
   return { 1, meta.step, meta.published }
 end
-redis.call('HSET', KEYS[1], 'published', wire.integer(published))
+-- Trimmed first: cut off here (a slot that moves), it is marked, and trimmed, once more.
 local trimmed = {}
 for step = meta.published + 1, published do
   trimmed[#trimmed + 1] = prefix .. 'o:' .. wire.integer(step)
 end
 chunks.call('UNLINK', trimmed)
+redis.call('HSET', KEYS[1], 'published', wire.integer(published))
 return { 1, meta.step, published }
