@@ -7,6 +7,9 @@ JOBS ?= 2
 VENV := .venv
 READY := $(VENV)/.ready
 REQUIREMENTS := deploy/requirements
+PEERS := tests/benchmarks/peers
+PEER_VENVS := .venv-peers
+PEER_JAR := $(PEERS)/kafka_streams/target/kafka-streams-peer.jar
 COMPILE = $(VENV)/bin/uv pip compile --quiet --universal --python-version 3.11 \
 	--generate-hashes --no-header --no-annotate --no-emit-index-url --no-emit-find-links \
 	$(if $(UPGRADE),--upgrade)
@@ -14,7 +17,8 @@ COMPILE = $(VENV)/bin/uv pip compile --quiet --universal --python-version 3.11 \
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .SUFFIXES:
-.PHONY: help setup demo test losses check lint format types layers tidy schemas docs bench lock clean
+.PHONY: help setup demo test losses check lint format types layers tidy schemas docs bench peers \
+	lock clean
 
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -59,6 +63,9 @@ docs: $(READY) ## write docs/settings.md and docs/metrics.md anew from the code
 bench: $(READY) ## measure it on real servers, into docs/benchmark; ARGS="backlog --runs 5"
 	@$(VENV)/bin/reservation-worker bench --report docs/benchmark $(ARGS)
 
+peers: $(READY) $(PEER_VENVS)/faststream_handler/.ready $(PEER_VENVS)/quix_streams/.ready $(PEER_JAR) ## measure the worker beside other frameworks (docs/peers.md; needs Maven)
+	@$(VENV)/bin/python -m $(subst /,.,$(PEERS)) $(ARGS)
+
 lock: $(READY) ## pin the requirements anew after a change of pyproject.toml; UPGRADE=1 for newer ones
 	@$(VENV)/bin/python -m pip install --quiet --require-hashes -r $(REQUIREMENTS)/lock.txt
 	$(COMPILE) pyproject.toml --output-file $(REQUIREMENTS)/run.txt
@@ -66,9 +73,13 @@ lock: $(READY) ## pin the requirements anew after a change of pyproject.toml; UP
 	$(COMPILE) pyproject.toml --extra bench --group dev --output-file $(REQUIREMENTS)/dev.txt
 	$(COMPILE) --group build --output-file $(REQUIREMENTS)/build.txt
 	$(COMPILE) --group lock --output-file $(REQUIREMENTS)/lock.txt
+	$(COMPILE) $(PEERS)/faststream_handler/requirements.in --constraint $(REQUIREMENTS)/run.txt \
+		--output-file $(PEERS)/faststream_handler/requirements.txt
+	$(COMPILE) $(PEERS)/quix_streams/requirements.in \
+		--output-file $(PEERS)/quix_streams/requirements.txt
 
 clean: ## remove what can be made again, .venv included
-	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) $(PEER_VENVS) $(dir $(PEER_JAR)) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 	find reservation_worker tests -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(READY): $(REQUIREMENTS)/dev.txt pyproject.toml
@@ -83,4 +94,14 @@ $(READY): $(REQUIREMENTS)/dev.txt pyproject.toml
 		-r $(REQUIREMENTS)/dev.txt
 	@$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps \
 		--no-build-isolation --editable .
+	@touch $@
+
+$(PEER_VENVS)/%/.ready: $(PEERS)/%/requirements.txt
+	@echo "Installing the pinned requirements of the peer $* ..." >&2
+	@rm -rf $(@D) && $(PYTHON) -m venv $(@D)
+	@$(@D)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
+	@touch $@
+
+$(PEER_JAR): $(PEERS)/kafka_streams/pom.xml $(wildcard $(PEERS)/kafka_streams/src/main/java/peers/*.java)
+	@mvn --quiet --batch-mode --file $< package
 	@touch $@

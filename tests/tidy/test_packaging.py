@@ -11,6 +11,10 @@ from hatchling.builders.wheel import WheelBuilder
 from tests.tidy.tree import PACKAGE, ROOT, files, name_of, project_files
 
 REQUIREMENTS = ROOT / "deploy" / "requirements"
+LOCKED = (
+    *files(".txt", under=REQUIREMENTS),
+    *files(".txt", under=ROOT / "tests" / "benchmarks" / "peers"),
+)
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 PINNED = re.compile(
     r"^(?P<name>[a-z0-9.-]+)==(?P<version>\S+)(?P<marker> ; [^\\\n]+)?"
@@ -19,10 +23,10 @@ PINNED = re.compile(
 )
 
 
-@pytest.mark.parametrize("name", ["build", "dev", "embedded", "lock", "run"])
-def test_requirements_are_versions_and_hashes_and_nothing_else(name: str) -> None:
+@pytest.mark.parametrize("path", LOCKED, ids=name_of)
+def test_requirements_are_versions_and_hashes_and_nothing_else(path: Path) -> None:
     """An address in a lock file would override where the user's machine gets packages from."""
-    text = (REQUIREMENTS / f"{name}.txt").read_text(encoding="utf-8")
+    text = path.read_text(encoding="utf-8")
     assert PINNED.search(text)
     assert "" == PINNED.sub("", text).strip()
 

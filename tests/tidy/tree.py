@@ -18,9 +18,11 @@ MADE_BY_TOOLS = frozenset(
         ".pytest_cache",
         ".ruff_cache",
         ".venv",
+        ".venv-peers",
         "__pycache__",
         "build",
         "dist",
+        "target",
     }
 )
 
