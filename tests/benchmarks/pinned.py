@@ -64,7 +64,9 @@ def _backlog(
     shops = mix.Shops(arguments.accounts, name)
     with workers(found, total) as running:
         _wait_until_shared(found, total)
-        process_ids = {f"worker {one}": one for one in running.process_ids} | dict(found.process_ids)
+        process_ids = {f"worker {one}": one for one in running.process_ids} | dict(
+            found.process_ids
+        )
         send(found, mix.day(shops, arguments.orders, datetime.now(UTC), 1))
         began, before = time.monotonic(), processor_seconds(process_ids)
         count, first, last = reader.count_until_quiet(1.0)
