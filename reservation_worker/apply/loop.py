@@ -15,7 +15,6 @@ from reservation_worker.apply.batches import (
 from reservation_worker.apply.configuration import ApplyConfig
 from reservation_worker.apply.parts import ApplyParts, ApplyStatus
 from reservation_worker.apply.queues import ShardQueues
-from reservation_worker.apply.under_way import GroupsUnderWay, SentStep
 from reservation_worker.contracts.records import (
     Record,
     Rejection,
@@ -23,6 +22,7 @@ from reservation_worker.contracts.records import (
     rejection_of,
 )
 from reservation_worker.domain.keys import shard_of
+from reservation_worker.domain.values import value_class
 from reservation_worker.ports import (
     BrokerUnavailable,
     CommitFateUnknown,
@@ -33,6 +33,7 @@ from reservation_worker.ports import (
     StepRefusal,
     StepRefused,
     StepReply,
+    StepsUnderWay,
     StoreUnavailable,
     Waypoint,
 )
@@ -56,6 +57,14 @@ from reservation_worker.telemetry.log_events import (
 )
 
 
+@value_class(frozen=True, slots=True)
+class _SentStep:
+    """A step that was sent, and where its facts came from."""
+
+    call: StepCall
+    waiting: tuple[WaitingFact, ...]
+
+
 class ApplyLoop:
     """Reads facts, applies them step by step, commits what is published."""
 
@@ -67,7 +76,7 @@ class ApplyLoop:
         self._now_ms = parts.clock.monotonic_ms
         self._logger = structlog.get_logger()
         self._queues = ShardQueues(config.facts_per_step_max, config.lines_per_step_max)
-        self._under_way = GroupsUnderWay()
+        self._under_way: tuple[list[_SentStep], StepsUnderWay] | None = None
         self._in_flight = InFlight()
         self._published = Published()
         self._ends: dict[tuple[str, int], int] = {}
@@ -101,12 +110,12 @@ class ApplyLoop:
         self._log.close()
 
     def turn(self) -> None:
-        """Poll and decode while steps are run; take the replies to the oldest; send the next ones.
+        """Poll and decode while the steps of the turn before are run; then send the next ones.
 
         Raises:
             FatallyBroken: the client can only be given up.
         """
-        is_idle = not self._under_way and not self._queues.facts_total
+        is_idle = self._under_way is None and not self._queues.facts_total
         polled = self._log.poll(
             self._poll_timeout_ms(),
             self._records_wanted(),
@@ -114,17 +123,17 @@ class ApplyLoop:
         )
         self._parts.waypoint(Waypoint.APPLY_POLLED)
         if polled.revoked:
-            self._finish_all_steps()
+            # What is under way is still queued, and what is queued will be dropped.
+            self._finish_steps()
         if not self._must_seek:
             self._take(polled)
-        self._finish_oldest_steps()
+        self._finish_steps()
         if self._must_seek:
-            self._finish_all_steps()
             self._start_over()
         else:
             self._commit_if_due()
-        while not self._must_seek and self._begin_steps():
-            pass
+        if not self._must_seek:
+            self._begin_steps()
         self._pace()
         self.status = self._look()
 
@@ -179,44 +188,36 @@ class ApplyLoop:
         now_ms = self._now_ms()
         return now_ms >= self._retry_store_at_ms and now_ms >= self._retry_shard_at_ms.get(shard, 0)
 
-    def _begin_steps(self) -> bool:
-        """Send one step of each of some shards; its facts stay queued until it is run.
-
-        Tells whether another group may follow.
-        """
-        waiting_shards = [one for one in self._queues.shards() if self._may_send(one)]
-        sent: list[SentStep] = []
+    def _begin_steps(self) -> None:
+        """Send one step of each shard that has facts waiting; they stay queued until it is run."""
+        sent: list[_SentStep] = []
         try:
-            for shard in self._under_way.next_group(waiting_shards):
+            for shard in [one for one in self._queues.shards() if self._may_send(one)]:
                 try:
                     epoch = self._epochs.get(shard) or self._learn_epoch(shard)
                 except ShardMoves:
                     epoch = 0
                 if self._must_seek:
-                    return False
+                    return
                 if not epoch:
                     self._retry_shard_at_ms[shard] = self._now_ms() + self._config.retry_interval_ms
                     continue
                 waiting = self._queues.next_step(shard)
                 call = StepCall(shard, epoch, [one.fact for one in waiting])
-                sent.append(SentStep(call, waiting))
+                sent.append(_SentStep(call, waiting))
         except StoreUnavailable:
             self._store_failed()
-            return False
+            return
         if sent:
             steps = self._parts.store.begin_steps([one.call for one in sent])
-            self._under_way.add(sent, steps)
-        return bool(sent)
+            self._under_way = (sent, steps)
 
-    def _finish_all_steps(self) -> None:
-        """Take the replies to everything that is under way: then facts may be dropped."""
-        while self._under_way:
-            self._finish_oldest_steps()
-
-    def _finish_oldest_steps(self) -> None:
-        if not self._under_way:
+    def _finish_steps(self) -> None:
+        """Take the replies to what was sent in the turn before."""
+        if self._under_way is None:
             return
-        sent, steps = self._under_way.take_oldest()
+        sent, steps = self._under_way
+        self._under_way = None
         try:
             with self._parts.metrics.script_duration.time():
                 replies = steps.replies()
@@ -234,7 +235,7 @@ class ApplyLoop:
                 case _:
                     assert_never(reply)
 
-    def _applied(self, sent: SentStep, reply: StepReply) -> None:
+    def _applied(self, sent: _SentStep, reply: StepReply) -> None:
         shard, epoch = sent.call.shard, sent.call.epoch
         assert 0 < len(reply.outcomes) <= len(sent.waiting)
         counts: Counter[tuple[FactLabel, OutcomeLabel]] = Counter()
