@@ -1,5 +1,6 @@
 """One scenario after the other, on embedded servers or on given ones."""
 
+import gc
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
@@ -29,6 +30,7 @@ from reservation_worker.benchmark.stage import Stage, scene
 from reservation_worker.benchmark.stage_costs import measure_stages
 from reservation_worker.benchmark.throughput import LastRun, measure
 from reservation_worker.embedded.kafka import EmbeddedKafka
+from reservation_worker.worker.process import GARBAGE_THRESHOLDS
 
 Say = Callable[[str], None]
 TITLES: Mapping[Scenario, str] = {
@@ -46,6 +48,12 @@ TITLES: Mapping[Scenario, str] = {
 }
 
 
+def _collect_garbage_as_a_worker() -> None:
+    """So that its functions take as long here as there."""
+    gc.freeze()
+    gc.set_threshold(*GARBAGE_THRESHOLDS)
+
+
 def measure_given(found: Place, plan: Plan, show: Show, document: Document) -> Document:
     """Measure on servers that are somebody's: only what the benchmark wrote itself is removed.
 
@@ -53,6 +61,7 @@ def measure_given(found: Place, plan: Plan, show: Show, document: Document) -> D
         Stalled: nothing came for a long time.
         SoldWrong: units were sold twice, or not at all.
     """
+    _collect_garbage_as_a_worker()
     try:
         for scenario in plan.scenarios:
             show.chapter(scenario.value, TITLES[scenario])
@@ -72,6 +81,7 @@ def measure_embedded(
         Stalled: nothing came for a long time.
         SoldWrong: units were sold twice, or not at all.
     """
+    _collect_garbage_as_a_worker()
     for scenario in plan.scenarios:
         show.chapter(scenario.value, TITLES[scenario])
         name = scenario.value
