@@ -1,6 +1,7 @@
 """Real Valkey nodes that share their slots, on the loopback."""
 
 import time
+from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
@@ -23,12 +24,21 @@ class EmbeddedValkeyCluster:
     """Primaries without replicas, each with an even share of the slots, in slot order."""
 
     def __init__(
-        self, directory: Path, *, primaries: int = 3, append_fsync: AppendFsync = "everysec"
+        self,
+        directory: Path,
+        *,
+        primaries: int = 3,
+        append_fsync: AppendFsync = "everysec",
+        lines: Sequence[str] = (),
     ) -> None:
+        """Start nothing yet; ``lines`` go to the configuration of each node."""
         self.nodes: tuple[EmbeddedValkey, ...] = ()
+        self.bus_ports: tuple[int, ...] = ()
+        """By which nodes talk to each other, in the order of the nodes."""
         self._directory = directory
         self._primaries = primaries
         self._append_fsync = append_fsync
+        self._lines = tuple(lines)
         self._closing = ExitStack()
 
     @property
@@ -51,12 +61,13 @@ class EmbeddedValkeyCluster:
                     EmbeddedValkey(
                         self._directory / f"node-{number}",
                         append_fsync=self._append_fsync,
-                        lines=("cluster-enabled yes", f"cluster-port {bus.port}"),
+                        lines=(*cluster_lines(bus.port), *self._lines),
                     )
                 )
                 for number, bus in enumerate(buses)
             )
-            self._form([bus.port for bus in buses])
+            self.bus_ports = tuple(bus.port for bus in buses)
+            self._form()
             self._closing = self._closing.pop_all()
         return self
 
@@ -69,14 +80,14 @@ class EmbeddedValkeyCluster:
         """Stop all nodes."""
         self._closing.close()
 
-    def _form(self, bus_ports: list[int]) -> None:
+    def _form(self) -> None:
         clients = [redis.Redis.from_url(node.url, decode_responses=True) for node in self.nodes]
         try:
             for number, client in enumerate(clients):
                 first, behind = (SLOTS * one // self._primaries for one in (number, number + 1))
                 _run(client, "CLUSTER ADDSLOTSRANGE", first, behind - 1)
                 if number:
-                    _run(client, "CLUSTER MEET", LOOPBACK, self.nodes[0].port, bus_ports[0])
+                    _run(client, "CLUSTER MEET", LOOPBACK, self.nodes[0].port, self.bus_ports[0])
             give_up_at = time.monotonic() + FORM_TIMEOUT_SECONDS
             while not all(self._is_whole(client) for client in clients):
                 if time.monotonic() > give_up_at:
@@ -91,6 +102,11 @@ class EmbeddedValkeyCluster:
         return bool(
             said["cluster_state"] == "ok" and int(said["cluster_known_nodes"]) == self._primaries
         )
+
+
+def cluster_lines(bus_port: int) -> tuple[str, ...]:
+    """Return what makes a Valkey a node of a cluster."""
+    return ("cluster-enabled yes", f"cluster-port {bus_port}")
 
 
 def _run(client: "redis.Redis", *command: str | int) -> Reply:

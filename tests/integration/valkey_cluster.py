@@ -1,4 +1,4 @@
-"""Real Redis Clusters of a test: primaries that meet, share the slots, and give slots away."""
+"""Real Redis Clusters of a test, whose primaries give slots away."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -11,13 +11,23 @@ from redis.cluster import RedisCluster
 
 from reservation_worker.embedded.port_claims import LOOPBACK, claim_port
 from reservation_worker.embedded.valkey import EmbeddedValkey
+from reservation_worker.embedded.valkey_cluster import (
+    SLOTS,
+    EmbeddedValkeyCluster,
+    cluster_lines,
+)
 from tests.integration import shop
 from tests.integration.processes import WorkerProcess
 from tests.integration.stage import Stage
 from tests.waiting import wait_until
 
-SLOTS = 16_384
 PRIMARIES = 3
+LINES = (
+    "cluster-node-timeout 2000",
+    # However old what it has may be.
+    "cluster-replica-validity-factor 0",
+)
+"""Of each node's configuration."""
 Reply: TypeAlias = Any
 """What it is, the command says."""
 TIMEOUT_MS = 60_000
@@ -77,24 +87,6 @@ class Cluster:
             lambda: primary.client.wait(1, 100) == 1,
             timeout_ms=TIMEOUT_MS,
             what="the replica has what its primary has",
-        )
-
-    def form(self) -> None:
-        """Let the nodes meet, and share the slots."""
-        for number, node in enumerate(self.nodes):
-            first, last = (SLOTS * one // PRIMARIES for one in (number, number + 1))
-            node.run("CLUSTER ADDSLOTSRANGE", first, last - 1)
-            if number:
-                node.run(
-                    "CLUSTER MEET", LOOPBACK, self.nodes[0].valkey.port, self.nodes[0].bus_port
-                )
-        wait_until(self._is_whole, timeout_ms=TIMEOUT_MS, what="the cluster serves its slots")
-
-    def _is_whole(self) -> bool:
-        return all(
-            "'cluster_state': 'ok'" in (said := str(node.run("CLUSTER INFO")))
-            and f"'cluster_known_nodes': '{PRIMARIES}'" in said
-            for node in self.nodes
         )
 
     def slot_of(self, shard: int) -> int:
@@ -179,35 +171,31 @@ class Move:
 def running_node(directory: Path) -> Iterator[Node]:
     """Start a node that is alone yet."""
     bus = claim_port()
-    lines = (
-        "cluster-enabled yes",
-        f"cluster-port {bus.port}",
-        "cluster-node-timeout 2000",
-        # However old what it has may be.
-        "cluster-replica-validity-factor 0",
-    )
     try:
         with (
-            EmbeddedValkey(directory, lines=lines) as valkey,
-            redis.Redis.from_url(valkey.url, decode_responses=True) as client,
+            EmbeddedValkey(directory, lines=(*cluster_lines(bus.port), *LINES)) as valkey,
+            _connected(valkey, bus.port) as node,
         ):
-            yield Node(valkey, bus.port, client)
+            yield node
     finally:
         bus.release()
 
 
 @contextmanager
 def running_cluster(directory: Path) -> Iterator[Cluster]:
-    """Start nodes, and let them form a cluster."""
-    with ExitStack() as stack:
-        cluster = Cluster(
-            [
-                stack.enter_context(running_node(directory / f"node-{number}"))
-                for number in range(PRIMARIES)
-            ]
-        )
-        cluster.form()
-        yield cluster
+    """Start nodes that have formed a cluster."""
+    with (
+        EmbeddedValkeyCluster(directory, primaries=PRIMARIES, lines=LINES) as embedded,
+        ExitStack() as stack,
+    ):
+        pairs = zip(embedded.nodes, embedded.bus_ports, strict=True)
+        yield Cluster([stack.enter_context(_connected(*pair)) for pair in pairs])
+
+
+@contextmanager
+def _connected(valkey: EmbeddedValkey, bus_port: int) -> Iterator[Node]:
+    with redis.Redis.from_url(valkey.url, decode_responses=True) as client:
+        yield Node(valkey, bus_port, client)
 
 
 def open_on(stage: Stage, cluster: Cluster) -> WorkerProcess:
