@@ -34,7 +34,10 @@ from reservation_worker.telemetry.log_events import (
 )
 from reservation_worker.telemetry.metrics import Metrics
 
-ON_ITS_WAY = "It is on its way from one server of the Redis Cluster to another one."
+ON_ITS_WAY = (
+    "It is on its way from one server of the Redis Cluster to another one. Nothing is lost: it "
+    "goes on when it has arrived."
+)
 
 
 @dataclass(frozen=True, slots=True)
