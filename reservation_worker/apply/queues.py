@@ -2,7 +2,6 @@
 
 from collections import deque
 from collections.abc import Iterator
-from collections.abc import Set as AbstractSet
 
 from reservation_worker.apply.batches import WaitingFact
 from reservation_worker.domain.facts import (
@@ -17,6 +16,7 @@ from reservation_worker.domain.facts import (
     RetentionReached,
     StockSettlementDue,
 )
+from reservation_worker.ports import Partition
 
 
 class ShardQueues:
@@ -60,7 +60,7 @@ class ShardQueues:
             self.bytes_total -= queue.popleft().record_bytes
         self.facts_total -= facts_total
 
-    def drop_partitions(self, partitions: AbstractSet[tuple[str, int]]) -> None:
+    def drop_partitions(self, partitions: frozenset[Partition]) -> None:
         """Forget what was read from these: another member reads it again.
 
         It may have been applied and removed long before a worker that slept would apply it.

@@ -1,6 +1,6 @@
 """Both ceilings of a backlog, on the same servers and the same facts, in the same order."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from reservation_worker.apply.batches import WaitingFact
@@ -29,10 +29,9 @@ from reservation_worker.benchmark.stage import Reader
 from reservation_worker.benchmark.step_ceiling import in_steps_of, measure_at
 from reservation_worker.composition import build_clock, build_decoder
 from reservation_worker.contracts.records import Record
+from reservation_worker.embedded import Progress
 from reservation_worker.ports import Partition
 from reservation_worker.settings.model import Settings
-
-Say = Callable[[str], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +69,7 @@ def stocks_as_facts(messages: Sequence[Message], settings: Settings) -> list[Wai
 
 
 def measure_step_ceiling(
-    found: Place, plan: Plan, seen: Seen, stocks: Sequence[Message], worker: Spread, say: Say
+    found: Place, plan: Plan, seen: Seen, stocks: Sequence[Message], worker: Spread, say: Progress
 ) -> StepCeiling | None:
     """Run the step script alone over the facts of a backlog, run for run, then at other sizes.
 
@@ -110,7 +109,7 @@ def measure_transaction_ceiling(
     plan: Plan,
     backlog: DrainedBacklog,
     worker: Spread,
-    say: Say,
+    say: Progress,
 ) -> TransactionCeiling:
     """Read the records of a backlog and write copies of real outputs, and do nothing between."""
     elsewhere = apart(found)

@@ -2,7 +2,6 @@
 
 import math
 import time
-from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from redis import Redis
@@ -17,16 +16,16 @@ from reservation_worker.benchmark.plan import Plan
 from reservation_worker.benchmark.stage import STALL_SECONDS, Stage, Stalled
 from reservation_worker.benchmark.step_ceiling import timed_scripts
 from reservation_worker.benchmark.workers import workers
+from reservation_worker.embedded import Progress
 
 OVERDUE = timedelta(hours=1)
 LONGEST_GRACE_SECONDS = 86_400
 START_SECONDS = 20
 """A worker is ready by then, and what was offered without deadlines has come out."""
 LOOK_SECONDS = 0.1
-Say = Callable[[str], None]
 
 
-def measure_deadlines(found: Stage, plan: Plan, say: Say) -> Deadlines:
+def measure_deadlines(found: Stage, plan: Plan, say: Progress) -> Deadlines:
     """Fill Redis with overdue reservations, and let the grace of all end at one moment.
 
     Raises:

@@ -10,13 +10,13 @@ from reservation_worker.benchmark.mix import Shops
 from reservation_worker.benchmark.plan import Plan
 from reservation_worker.benchmark.stage import Stage
 from reservation_worker.benchmark.throughput import drain
+from reservation_worker.embedded import Progress
 
-Say = Callable[[str], None]
 Open = Callable[[str], AbstractContextManager[Stage]]
 """Gives a scene of this name."""
 
 
-def measure_growth(open_scene: Open, plan: Plan, say: Say) -> list[Grown]:
+def measure_growth(open_scene: Open, plan: Plan, say: Progress) -> list[Grown]:
     """Fill an empty Redis for each number of live reservations, then drain backlogs."""
     found: list[tuple[int, Spread, float]] = []
     load = shop_days(plan)

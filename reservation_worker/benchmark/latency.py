@@ -28,11 +28,10 @@ from reservation_worker.benchmark.plan import Plan
 from reservation_worker.benchmark.seen import begin_group_at, input_ends
 from reservation_worker.benchmark.throughput import EVENTS, FACTS, count_stocks
 from reservation_worker.benchmark.workers import workers
+from reservation_worker.embedded import Progress
 
-Say = Callable[[str], None]
 
-
-def measure_latency(found: Place, plan: Plan, say: Say) -> list[Latency]:
+def measure_latency(found: Place, plan: Plan, say: Progress) -> list[Latency]:
     """Offer facts at each rate, to the worker and to what only passes them through."""
     count_stocks(found, shop_days(plan).stocks(Shops(plan.accounts, "", name=found.shops)))
     outputs = output_ends(found)
@@ -66,7 +65,7 @@ def _runs(
     plan: Plan,
     rate: int,
     note: Callable[[Seen, ReadMessage, float], None],
-    say: Say,
+    say: Progress,
 ) -> list[list[float]]:
     """Return the latencies of each run that counts."""
     runs = []

@@ -3,7 +3,7 @@
 import json
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from threading import Event, Thread
 
@@ -18,6 +18,7 @@ from reservation_worker.benchmark.plan import Plan
 from reservation_worker.benchmark.processor_time import peak_megabytes
 from reservation_worker.benchmark.stage import Stage, Stalled, send
 from reservation_worker.benchmark.workers import workers
+from reservation_worker.embedded import Progress
 
 LOOK_SECONDS = 0.05
 SETTLE_SECONDS = 5.0
@@ -25,10 +26,9 @@ SETTLE_SECONDS = 5.0
 REBUILD_TIMEOUT_SECONDS = 600
 MEMORY_LOOK_SECONDS = 0.1
 FACTS_PER_ORDER = 3
-Say = Callable[[str], None]
 
 
-def measure_rebuild(found: Stage, plan: Plan, say: Say) -> Rebuilt:
+def measure_rebuild(found: Stage, plan: Plan, say: Progress) -> Rebuilt:
     """Time from the loss of everything to the last shard's being as it was, worker running.
 
     Raises:
@@ -73,7 +73,7 @@ def _whole_shards(redis: Redis, shards_total: int) -> set[int]:
     }
 
 
-def measure_verify(found: Stage, plan: Plan, say: Say) -> Verified:
+def measure_verify(found: Stage, plan: Plan, say: Progress) -> Verified:
     """Time and memory of the command, with a worker beside it, and traffic if any is wanted."""
     fill(found, plan, plan.verify_live)
     say(f"{plan.verify_live:,} reservations are live")

@@ -19,16 +19,16 @@ from reservation_worker.benchmark.stage import (
 )
 from reservation_worker.benchmark.throughput import count, count_stocks, drain
 from reservation_worker.benchmark.workers import workers
+from reservation_worker.embedded import Progress
 from reservation_worker.embedded.kafka import EmbeddedKafka
 from reservation_worker.embedded.valkey_cluster import EmbeddedValkeyCluster
 
 PRIMARIES = 3
 SETTLE_SECONDS = 5.0
 """From the readiness of the last worker: by then partitions and shards are shared out."""
-Say = Callable[[str], None]
 
 
-def measure_workers(found: Place, plan: Plan, say: Say) -> list[WorkersRate]:
+def measure_workers(found: Place, plan: Plan, say: Progress) -> list[WorkersRate]:
     """Let so many workers be ready before a backlog appears, all of it at once."""
     load = shop_days(plan)
     count_stocks(found, load.stocks(Shops(load.accounts, "", name=found.shops)))
@@ -61,7 +61,7 @@ def _rate_of(
         reader.close()
 
 
-def measure_cluster(single: Place, clustered: Place, plan: Plan, say: Say) -> Clustered:
+def measure_cluster(single: Place, clustered: Place, plan: Plan, say: Progress) -> Clustered:
     """Drain the same backlogs on one Valkey and on a cluster, in turns."""
     load = shop_days(plan)
     rates: dict[str, list[float]] = {}

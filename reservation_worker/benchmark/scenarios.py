@@ -1,7 +1,7 @@
 """One scenario after the other, on embedded servers or on given ones."""
 
 import gc
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -29,10 +29,10 @@ from reservation_worker.benchmark.sold import SoldWrong, units_held
 from reservation_worker.benchmark.stage import Stage, scene
 from reservation_worker.benchmark.stage_costs import measure_stages
 from reservation_worker.benchmark.throughput import LastRun, measure
+from reservation_worker.embedded import Progress
 from reservation_worker.embedded.kafka import EmbeddedKafka
 from reservation_worker.worker.process import GARBAGE_THRESHOLDS
 
-Say = Callable[[str], None]
 TITLES: Mapping[Scenario, str] = {
     Scenario.BACKLOG: "a shop's days through one worker, and what the servers could do at most",
     Scenario.LATENCY: "facts at a steady rate, and the same rate through Kafka alone",
@@ -103,7 +103,7 @@ def measure_embedded(
 
 
 def _measured_on_own(
-    scenario: Scenario, found: Stage, plan: Plan, say: Say, document: Document
+    scenario: Scenario, found: Stage, plan: Plan, say: Progress, document: Document
 ) -> Document:
     match scenario:
         case Scenario.DEADLINES:
@@ -117,7 +117,7 @@ def _measured_on_own(
 
 
 def _measured(
-    scenario: Scenario, found: Place, plan: Plan, say: Say, document: Document
+    scenario: Scenario, found: Place, plan: Plan, say: Progress, document: Document
 ) -> Document:
     match scenario:
         case Scenario.BACKLOG:
@@ -142,7 +142,7 @@ def _measured(
             raise AssertionError(f"{scenario} needs servers of its own")
 
 
-def _measure_backlog(found: Place, plan: Plan, say: Say) -> Backlog:
+def _measure_backlog(found: Place, plan: Plan, say: Progress) -> Backlog:
     measured = measure(found, shop_days(plan), plan, say)
     stages: list[StageCost] = []
     if measured.throughput.step_ceiling is not None:
@@ -151,7 +151,7 @@ def _measure_backlog(found: Place, plan: Plan, say: Say) -> Backlog:
     return Backlog(measured.throughput, stages)
 
 
-def _measure_hot(found: Place, plan: Plan, say: Say) -> Hot:
+def _measure_hot(found: Place, plan: Plan, say: Progress) -> Hot:
     sold: list[int] = []
     wanted = min(plan.hot_units, plan.hot_orders)
 
@@ -167,7 +167,7 @@ def _measure_hot(found: Place, plan: Plan, say: Say) -> Hot:
     return Hot(measured.throughput, plan.hot_units, sold[-1])
 
 
-def _measure_large(found: Place, plan: Plan, say: Say) -> Large:
+def _measure_large(found: Place, plan: Plan, say: Progress) -> Large:
     throughput = measure(found, large_orders(plan), _at_one_size(plan), say).throughput
     lines_per_second = throughput.facts_per_second.median * plan.large_lines
     return Large(throughput, plan.large_lines, rounded(lines_per_second))

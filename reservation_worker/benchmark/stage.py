@@ -11,7 +11,6 @@ from confluent_kafka import Message as ReadMessage
 
 from reservation_worker.benchmark.mix import Message
 from reservation_worker.benchmark.place import Place
-from reservation_worker.benchmark.workers import workers
 from reservation_worker.embedded import Progress, ignore_progress
 from reservation_worker.embedded.kafka import ROOMY_JAVA, EmbeddedKafka, KafkaConfig
 from reservation_worker.embedded.valkey import AppendFsync, EmbeddedValkey
@@ -96,13 +95,6 @@ def named_variables(name: str) -> dict[str, str]:
         for topic in OWN_TOPICS
     }
     return {**topics, "RESERVATION_KAFKA__GROUP_ID": name}
-
-
-@contextmanager
-def worker(found: Place, *, apart: bool = False) -> Iterator[int]:
-    """Run a worker, or a process for each role, until SIGTERM; gives a process id."""
-    with workers(found, apart=apart) as running:
-        yield running.process_ids[-1]
 
 
 def send(found: Place, messages: Iterable[Message]) -> int:
@@ -195,20 +187,6 @@ class Reader:
         for message in found:
             assert message.error() is None, str(message.error())
         return found
-
-    def count_until_quiet(self, quiet_seconds: float = 3.0) -> tuple[int, float, float]:
-        """Count changes until none comes any more; return (count, first, last) on our clock."""
-        count, first, last = 0, 0.0, time.monotonic()
-        while True:
-            bodies = self.read(0.2)
-            now = time.monotonic()
-            if bodies:
-                first = first or now
-                count, last = count + len(bodies), now
-            elif count and now - last > quiet_seconds:
-                return count, first, last
-            elif now - last > STALL_SECONDS:
-                raise Stalled(f"no change for {STALL_SECONDS} s after {count} changes")
 
     def close(self) -> None:
         """Leave."""

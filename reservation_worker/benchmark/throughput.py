@@ -29,6 +29,7 @@ from reservation_worker.benchmark.stage import (
 )
 from reservation_worker.benchmark.workers import Workers, workers
 from reservation_worker.composition import input_topics, kafka_config
+from reservation_worker.embedded import Progress
 from reservation_worker.ports import BrokerUnavailable, Partition
 
 LOOK_SECONDS = 0.2
@@ -36,7 +37,6 @@ EVENTS = "reservation_events_published_total"
 TRANSACTIONS = "reservation_transactions_total:committed"
 FACTS = "reservation_facts_total"
 STEPS = "reservation_script_calls_total:applied"
-Say = Callable[[str], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +87,11 @@ class Measured:
 
 
 def measure(
-    found: Place, load: Load, plan: Plan, say: Say, check: Callable[[LastRun], None] | None = None
+    found: Place,
+    load: Load,
+    plan: Plan,
+    say: Progress,
+    check: Callable[[LastRun], None] | None = None,
 ) -> Measured:
     """Run warm-ups and runs, then both ceilings on the last run's facts.
 

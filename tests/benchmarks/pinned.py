@@ -2,8 +2,8 @@
 
 Servers and workers are given the cores that they may use; the producer and the reader share those
 of the workers. The workers share the work before it comes. What is printed: facts per second from
-the first change that was read to the last, and how much of one core each kind of process used
-meanwhile, a second at the end included.
+the first transaction that was read to the last, and how much of one core each kind of process used
+meanwhile.
 """
 
 import argparse
@@ -18,7 +18,7 @@ from tempfile import TemporaryDirectory
 from confluent_kafka.admin import AdminClient
 
 from reservation_worker.benchmark import mix
-from reservation_worker.benchmark.processor_time import processor_seconds
+from reservation_worker.benchmark.counting import count_changes
 from reservation_worker.benchmark.stage import Reader, Stage, Stalled, send, stage
 from reservation_worker.benchmark.throughput import count_stocks
 from reservation_worker.benchmark.workers import workers
@@ -64,20 +64,17 @@ def _backlog(
     shops = mix.Shops(arguments.accounts, name)
     with workers(found, total) as running:
         _wait_until_shared(found, total)
-        process_ids = {f"worker {one}": one for one in running.process_ids} | dict(
-            found.process_ids
-        )
+        process_ids = {f"worker {one}": one for one in running.process_ids}
+        process_ids |= found.process_ids
         send(found, mix.day(shops, arguments.orders, datetime.now(UTC), 1))
-        began, before = time.monotonic(), processor_seconds(process_ids)
-        count, first, last = reader.count_until_quiet(1.0)
-        after, ended = processor_seconds(process_ids), time.monotonic()
+        counted = count_changes(reader, process_ids)
     reader.close()
     busy: Counter[str] = Counter()
-    for process in process_ids:
+    for process, seconds in counted.processor_seconds.items():
         kind = "workers" if process.startswith("worker") else process
-        busy[f"{kind}_cores"] += (after[process] - before[process]) / (ended - began)  # type: ignore[assignment]  # floats add up too
+        busy[f"{kind}_cores"] += seconds / counted.seconds  # type: ignore[assignment]  # floats add up too
     rounded = {kind: round(cores, 2) for kind, cores in busy.items()}
-    return {"facts_per_second": round(count / (last - first)), **rounded}
+    return {"facts_per_second": round(counted.per_second), **rounded}
 
 
 def _wait_until_shared(found: Stage, total: int) -> None:
