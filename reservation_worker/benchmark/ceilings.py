@@ -1,12 +1,11 @@
 """Both ceilings of a backlog, on the same servers and the same facts, in the same order."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from reservation_worker.apply.batches import WaitingFact
 from reservation_worker.benchmark.counting import count_changes
 from reservation_worker.benchmark.figures import (
-    Spread,
     StepCeiling,
     StepSize,
     TransactionCeiling,
@@ -23,7 +22,6 @@ from reservation_worker.benchmark.pass_through import (
     started_pass_through,
 )
 from reservation_worker.benchmark.place import Place
-from reservation_worker.benchmark.plan import Plan
 from reservation_worker.benchmark.seen import Seen, begin_group_at, waiting_fact
 from reservation_worker.benchmark.stage import Reader
 from reservation_worker.benchmark.step_ceiling import in_steps_of, measure_at
@@ -68,62 +66,83 @@ def stocks_as_facts(messages: Sequence[Message], settings: Settings) -> list[Wai
     return [waiting_fact(record, decode(record)) for record in records]
 
 
-def measure_step_ceiling(
-    found: Place, plan: Plan, seen: Seen, stocks: Sequence[Message], worker: Spread, say: Progress
-) -> StepCeiling | None:
-    """Run the step script alone over the facts of a backlog, run for run, then at other sizes.
+class StepCeilingRuns:
+    """The step script alone, behind each run of a worker, with the facts of that run."""
 
-    None on a cluster: the script runs on several servers there.
-    """
-    measuring = measure_at(found)
-    if measuring is None:
-        return None
-    balances = stocks_as_facts(stocks, found.settings())
-    turns = measuring.plan(seen.polls, balances)
-    rates, longest = [], []
-    for _ in range(plan.runs):
-        with measuring.run(turns, balances) as passed:
-            rates.append(passed.changes / passed.seconds)
-            longest.append(passed.longest_step_ms)
-        say(f"steps alone: {rates[-1]:,.0f} facts per second")
-    sizes = []
-    everything = [tuple([one for poll in seen.polls for one in poll])]
-    for size in plan.step_sizes:
-        other = in_steps_of(measuring, size)
-        with other.run(other.plan(everything, balances), balances) as passed:
-            rate = rounded(passed.changes / passed.seconds)
-            sizes.append(StepSize(size, rate, passed.longest_step_ms))
-        say(f"steps alone, {size} facts each: {rate:,.0f} facts per second")
-    steps = [step for turn in turns for step in turn]
-    return StepCeiling(
-        facts_per_second=spread(rates),
-        ratio=ratio(worker, spread(rates)),
-        facts_per_step=rounded(sum(step.taken for step in steps) / len(steps)),
-        longest_step_ms=max((one for one in longest if one is not None), default=None),
-        sizes=sizes,
-    )
+    def __init__(self, found: Place, say: Progress) -> None:
+        self._measuring = measure_at(found)
+        """None on a cluster: the script runs on several servers there."""
+        self._settings = found.settings()
+        self._say = say
+        self._rates: list[float] = []
+        self._longest_ms: list[float] = []
+        self._facts_per_step = 0.0
+
+    def run(self, seen: Seen, stocks: Sequence[Message]) -> None:
+        """Take a turn: the same facts, in the same order, in steps of the same sizes."""
+        if self._measuring is None:
+            return
+        balances = stocks_as_facts(stocks, self._settings)
+        turns = self._measuring.plan(seen.polls, balances)
+        with self._measuring.run(turns, balances) as passed:
+            self._rates.append(passed.changes / passed.seconds)
+            if passed.longest_step_ms is not None:
+                self._longest_ms.append(passed.longest_step_ms)
+        steps = [step for turn in turns for step in turn]
+        self._facts_per_step = sum(step.taken for step in steps) / len(steps)
+        self._say(f"steps alone: {self._rates[-1]:,.0f} facts per second")
+
+    def sizes(
+        self, seen: Seen, stocks: Sequence[Message], facts_per_step: Iterable[int]
+    ) -> list[StepSize]:
+        """Run a backlog in steps of other sizes."""
+        found: list[StepSize] = []
+        if self._measuring is None:
+            return found
+        balances = stocks_as_facts(stocks, self._settings)
+        everything = [tuple([one for poll in seen.polls for one in poll])]
+        for size in facts_per_step:
+            other = in_steps_of(self._measuring, size)
+            with other.run(other.plan(everything, balances), balances) as passed:
+                rate = rounded(passed.changes / passed.seconds)
+                found.append(StepSize(size, rate, passed.longest_step_ms))
+            self._say(f"steps alone, {size} facts each: {rate:,.0f} facts per second")
+        return found
+
+    def ceiling(self, worker: Sequence[float], sizes: Sequence[StepSize]) -> StepCeiling | None:
+        """Return what the turns have shown beside the rates of the worker."""
+        if self._measuring is None:
+            return None
+        return StepCeiling(
+            facts_per_second=spread(self._rates),
+            ratio=ratio(worker, self._rates),
+            facts_per_step=rounded(self._facts_per_step),
+            longest_step_ms=max(self._longest_ms, default=None),
+            sizes=sizes,
+        )
 
 
-def measure_transaction_ceiling(
-    found: Place,
-    plan: Plan,
-    backlog: DrainedBacklog,
-    worker: Spread,
-    say: Progress,
-) -> TransactionCeiling:
-    """Read the records of a backlog and write copies of real outputs, and do nothing between."""
-    elsewhere = apart(found)
-    elsewhere.create_topics()
-    copies = copies_from(found, backlog.outputs)
-    rates = []
-    for run in range(plan.runs):
-        group_id = f"{found.settings().kafka.group_id}-through-{run}"
-        begin_group_at(found, group_id, backlog.inputs)
+class TransactionCeilingRuns:
+    """Kafka alone, behind each run of a worker: its records read, copies of outputs written."""
+
+    def __init__(self, found: Place, say: Progress) -> None:
+        self._found, self._say = found, say
+        self._elsewhere = apart(found)
+        self._rates: list[float] = []
+
+    def run(self, backlog: DrainedBacklog) -> None:
+        """Take a turn: as many records and events, in transactions of the same size."""
+        self._elsewhere.create_topics()
+        copies = copies_from(self._found, backlog.outputs)
+        group_id = f"{self._found.settings().kafka.group_id}-through-{len(self._rates)}"
+        begin_group_at(self._found, group_id, backlog.inputs)
         asked = backlog.passed_through_by(group_id, copies)
-        rates.append(backlog.changes * _part_per_second(elsewhere, asked))
-        say(f"transactions alone: {rates[-1]:,.0f} facts per second")
-    found_rates = spread(rates)
-    return TransactionCeiling(found_rates, ratio(worker, found_rates))
+        self._rates.append(backlog.changes * _part_per_second(self._elsewhere, asked))
+        self._say(f"transactions alone: {self._rates[-1]:,.0f} facts per second")
+
+    def ceiling(self, worker: Sequence[float]) -> TransactionCeiling:
+        """Return what the turns have shown beside the rates of the worker."""
+        return TransactionCeiling(spread(self._rates), ratio(worker, self._rates))
 
 
 def _part_per_second(elsewhere: Place, asked: PassThroughPlan) -> float:

@@ -27,9 +27,13 @@ def rounded(value: float) -> float:
     return float(f"{value:.{DIGITS}g}")
 
 
-def ratio(measured: Spread, ceiling: Spread) -> float:
-    """Return the middle of what was measured as a part of the middle of what is possible."""
-    return rounded(measured.median / ceiling.median)
+def ratio(measured: Sequence[float], beside: Sequence[float]) -> Spread:
+    """Return what each run is as a part of the run that took its turn beside it.
+
+    A machine that others use too is faster in one minute than in the next: only what was measured
+    in the same minute can be compared.
+    """
+    return spread([one / other for one, other in zip(measured, beside, strict=True)])
 
 
 def percentile(values: Sequence[float], percent: int) -> float:
@@ -79,8 +83,8 @@ class StepCeiling:
     """The step script alone: one client sends packed steps, and nothing else happens."""
 
     facts_per_second: Spread
-    ratio: float
-    """What the worker reaches of it."""
+    ratio: Spread
+    """What the worker reaches of it, run by run."""
     facts_per_step: float
     longest_step_ms: float | None
     sizes: Sequence[StepSize] = ()
@@ -91,8 +95,8 @@ class TransactionCeiling:
     """Kafka alone: the same records read, as many written, in transactions of the same size."""
 
     facts_per_second: Spread
-    ratio: float
-    """What the worker reaches of it."""
+    ratio: Spread
+    """What the worker reaches of it, run by run."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,8 +148,8 @@ class Latency:
     passed_through_p50_ms: Spread
     """Of records that are only read and written, with the same settings of the clients."""
     passed_through_p99_ms: Spread
-    ratio_p99: float
-    """The worker's p99 as a multiple of that."""
+    ratio_p99: Spread
+    """The worker's p99 as a multiple of that, run by run."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,8 +177,8 @@ class Grown:
 
     live: int
     facts_per_second: Spread
-    ratio: float
-    """Of what it is beside the fewest."""
+    ratio: Spread
+    """Of what it is beside the fewest, run by run."""
     bytes_per_reservation: float
     """Of Redis' memory, for one of two lines."""
 
@@ -198,8 +202,8 @@ class WorkersRate:
 
     workers: int
     facts_per_second: Spread
-    ratio: float
-    """Of what one reaches."""
+    ratio: Spread
+    """Of what the first number of workers reaches, run by run."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,7 +213,7 @@ class Clustered:
     primaries: int
     facts_per_second: Spread
     single_facts_per_second: Spread
-    ratio: float
+    ratio: Spread
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,9 +1,12 @@
 """A backlog beside more and more live reservations, and what each takes of Redis' memory."""
 
-from collections.abc import Callable, Iterable
-from contextlib import AbstractContextManager
+import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager, ExitStack
 
-from reservation_worker.benchmark.figures import Grown, Spread, rounded, spread
+from redis import Redis
+
+from reservation_worker.benchmark.figures import Grown, ratio, rounded, spread
 from reservation_worker.benchmark.filling import fill
 from reservation_worker.benchmark.loads import shop_days
 from reservation_worker.benchmark.mix import Shops
@@ -14,29 +17,37 @@ from reservation_worker.embedded import Progress
 
 Open = Callable[[str], AbstractContextManager[Stage]]
 """Gives a scene of this name."""
+LOOK_SECONDS = 0.2
 
 
 def measure_growth(open_scene: Open, plan: Plan, say: Progress) -> list[Grown]:
-    """Fill an empty Redis for each number of live reservations, then drain backlogs."""
-    found: list[tuple[int, Spread, float]] = []
+    """Fill a Redis for each number of live reservations, then drain the same backlogs in turns."""
     load = shop_days(plan)
-    for live in sorted(plan.live):
-        with open_scene(f"growth-{live}") as stage:
-            bytes_each = fill(stage, plan, live)
-            say(f"{live:,} live: {bytes_each:.0f} bytes of Redis for each")
-            rates = []
-            for run in range(-plan.warm_ups, plan.runs):
+    rates: dict[int, list[float]] = {live: [] for live in sorted(plan.live)}
+    bytes_each: dict[int, float] = {}
+    with ExitStack() as stack:
+        scenes = {live: stack.enter_context(open_scene(f"growth-{live}")) for live in rates}
+        for live, stage in scenes.items():
+            bytes_each[live] = fill(stage, plan, live)
+            _wait_until_rewritten(stage)
+            say(f"{live:,} live: {bytes_each[live]:.0f} bytes of Redis for each")
+        for run in range(-plan.warm_ups, plan.runs):
+            for live, stage in scenes.items():
                 shops = Shops(load.accounts, f"run{run}", name=stage.shops)
                 facts = load.facts(shops, plan.seed + run + plan.warm_ups)
                 rate = drain(stage, facts, is_apart=plan.is_apart).facts_per_second
                 say(f"{live:,} live: {rate:,.0f} facts per second")
                 if run >= 0:
-                    rates.append(rate)
-            found.append((live, spread(rates), rounded(bytes_each)))
-    return list(_compared(found))
+                    rates[live].append(rate)
+    fewest = rates[min(rates)]
+    return [
+        Grown(live, spread(each), ratio(each, fewest), rounded(bytes_each[live]))
+        for live, each in rates.items()
+    ]
 
 
-def _compared(found: list[tuple[int, Spread, float]]) -> Iterable[Grown]:
-    fewest = found[0][1].median
-    for live, rates, bytes_each in found:
-        yield Grown(live, rates, rounded(rates.median / fewest), bytes_each)
+def _wait_until_rewritten(stage: Stage) -> None:
+    """Wait for the rewriting of the append-only file that the filling has set off."""
+    with Redis.from_url(stage.valkey.url) as redis:
+        while redis.info("persistence")["aof_rewrite_in_progress"]:
+            time.sleep(LOOK_SECONDS)

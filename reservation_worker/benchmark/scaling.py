@@ -41,10 +41,8 @@ def measure_workers(found: Place, plan: Plan, say: Progress) -> list[WorkersRate
             say(f"{total} workers: {rate:,.0f} facts per second")
             if run >= 0:
                 rates[total].append(rate)
-    one = spread(rates[plan.workers[0]])
-    return [
-        WorkersRate(total, spread(each), ratio(spread(each), one)) for total, each in rates.items()
-    ]
+    one = rates[plan.workers[0]]
+    return [WorkersRate(total, spread(each), ratio(each, one)) for total, each in rates.items()]
 
 
 def _rate_of(
@@ -75,8 +73,8 @@ def measure_cluster(single: Place, clustered: Place, plan: Plan, say: Progress) 
             say(f"{name}: {rate:,.0f} facts per second")
             if run >= 0:
                 rates.setdefault(name, []).append(rate)
-    cluster, alone = spread(rates["cluster"]), spread(rates["single"])
-    return Clustered(PRIMARIES, cluster, alone, ratio(cluster, alone))
+    cluster, alone = rates["cluster"], rates["single"]
+    return Clustered(PRIMARIES, spread(cluster), spread(alone), ratio(cluster, alone))
 
 
 @contextmanager

@@ -123,7 +123,7 @@ def _measured(
         case Scenario.BACKLOG:
             backlog = _measure_backlog(found, plan, say)
             ceiling = backlog.throughput.step_ceiling
-            headline = None if ceiling is None else ceiling.ratio
+            headline = None if ceiling is None else ceiling.ratio.median
             return replace(document, backlog=backlog, ratio_to_lua_ceiling=headline)
         case Scenario.LATENCY:
             return replace(document, latency=measure_latency(found, plan, say))

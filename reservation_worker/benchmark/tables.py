@@ -95,9 +95,9 @@ def _throughput(document: Document) -> Section:
                 name,
                 _spread(one.facts_per_second),
                 "" if step is None else _spread(step.facts_per_second),
-                "" if step is None else _number(step.ratio),
+                "" if step is None else _spread(step.ratio),
                 "" if transaction is None else _spread(transaction.facts_per_second),
-                "" if transaction is None else _number(transaction.ratio),
+                "" if transaction is None else _spread(transaction.ratio),
             )
         )
     return Section(
@@ -194,7 +194,7 @@ def _latency(document: Document) -> Section:
                 _spread(one.maximum_ms),
                 _spread(one.passed_through_p50_ms),
                 _spread(one.passed_through_p99_ms),
-                _number(one.ratio_p99),
+                _spread(one.ratio_p99),
             )
             for one in document.latency
         ],
@@ -210,7 +210,7 @@ def _growth(document: Document) -> Section:
             (
                 _count(one.live),
                 _spread(one.facts_per_second),
-                _number(one.ratio),
+                _spread(one.ratio),
                 _number(one.bytes_per_reservation),
             )
             for one in document.growth
@@ -224,7 +224,7 @@ def _workers(document: Document) -> Section:
         "Through several workers",
         ("workers", "facts per second", "of one"),
         [
-            (_count(one.workers), _spread(one.facts_per_second), _number(one.ratio))
+            (_count(one.workers), _spread(one.facts_per_second), _spread(one.ratio))
             for one in document.workers
         ],
         "workers",
@@ -237,7 +237,7 @@ def _cluster(document: Document) -> Section:
     if one is not None:
         rows = [
             ("one Valkey", _spread(one.single_facts_per_second), ""),
-            (f"{one.primaries} primaries", _spread(one.facts_per_second), _number(one.ratio)),
+            (f"{one.primaries} primaries", _spread(one.facts_per_second), _spread(one.ratio)),
         ]
     return Section("On a Valkey Cluster", ("servers", "facts per second", "of a single one"), rows)
 

@@ -10,11 +10,11 @@ from dataclasses import dataclass, replace
 from reservation_worker.adapters.kafka.reader import TopicReader
 from reservation_worker.benchmark.ceilings import (
     DrainedBacklog,
-    measure_step_ceiling,
-    measure_transaction_ceiling,
+    StepCeilingRuns,
+    TransactionCeilingRuns,
 )
 from reservation_worker.benchmark.counting import Counted, count_changes
-from reservation_worker.benchmark.figures import Spread, Throughput, rounded, spread
+from reservation_worker.benchmark.figures import Throughput, rounded, spread
 from reservation_worker.benchmark.loads import Load
 from reservation_worker.benchmark.mix import Message, Shops
 from reservation_worker.benchmark.pass_through import output_ends
@@ -93,7 +93,7 @@ def measure(
     say: Progress,
     check: Callable[[LastRun], None] | None = None,
 ) -> Measured:
-    """Run warm-ups and runs, then both ceilings on the last run's facts.
+    """Run warm-ups and runs; behind each run that counts both ceilings take a turn on its facts.
 
     The check is called after each run.
 
@@ -102,6 +102,8 @@ def measure(
     """
     drained: list[Drained] = []
     last: LastRun | None = None
+    seen: Seen | None = None
+    steps, transactions = StepCeilingRuns(found, say), TransactionCeilingRuns(found, say)
     for run in range(-plan.warm_ups, plan.runs):
         last = _run(found, load, plan, run)
         if check is not None:
@@ -110,13 +112,17 @@ def measure(
         say(f"{label}: {last.drained.facts_per_second:,.0f} facts per second")
         if run >= 0:
             drained.append(last.drained)
+            seen = see_again(found, last.inputs)
+            steps.run(seen, last.stocks)
+            transactions.run(last.backlog())
     assert last is not None
-    rates = spread([one.facts_per_second for one in drained])
-    seen = see_again(found, last.inputs)
+    assert seen is not None
+    rates = [one.facts_per_second for one in drained]
+    sizes = steps.sizes(seen, last.stocks, plan.step_sizes)
     figures = replace(
-        _throughput(load, drained, rates),
-        step_ceiling=measure_step_ceiling(found, plan, seen, last.stocks, rates, say),
-        transaction_ceiling=measure_transaction_ceiling(found, plan, last.backlog(), rates, say),
+        _throughput(load, drained),
+        step_ceiling=steps.ceiling(rates, sizes),
+        transaction_ceiling=transactions.ceiling(rates),
     )
     return Measured(figures, seen, last)
 
@@ -193,7 +199,7 @@ def count(found: Place, reader: Reader, running: Workers, records: int) -> Drain
     return Drained(records, count_changes(reader, process_ids), running.counted())
 
 
-def _throughput(load: Load, drained: Sequence[Drained], rates: Spread) -> Throughput:
+def _throughput(load: Load, drained: Sequence[Drained]) -> Throughput:
     last = drained[-1]
     counters = last.counters
     events = counters[EVENTS]
@@ -205,7 +211,7 @@ def _throughput(load: Load, drained: Sequence[Drained], rates: Spread) -> Throug
         accounts=load.accounts,
         records=last.records,
         changes=last.counted.total,
-        facts_per_second=rates,
+        facts_per_second=spread([one.facts_per_second for one in drained]),
         facts_per_step=rounded(counters[FACTS] / counters[STEPS]),
         events_per_fact=rounded(events / last.counted.total),
         events_per_transaction=rounded(events / counters[TRANSACTIONS]),

@@ -61,12 +61,12 @@ def throughput(median: float) -> Throughput:
         processor_microseconds={"broker": 30.0, "worker 1": 60.0},
         step_ceiling=StepCeiling(
             facts_per_second=around(median * 2),
-            ratio=0.5,
+            ratio=around(0.5),
             facts_per_step=240.0,
             longest_step_ms=12.5,
             sizes=[StepSize(50, 19_000.0, 2.5), StepSize(1_000, 18_000.0, None)],
         ),
-        transaction_ceiling=TransactionCeiling(around(median * 4), 0.25),
+        transaction_ceiling=TransactionCeiling(around(median * 4), around(0.25)),
     )
 
 
@@ -86,17 +86,23 @@ def whole_document() -> Document:
                 maximum_ms=around(90.0),
                 passed_through_p50_ms=around(10.0),
                 passed_through_p99_ms=around(30.0),
-                ratio_p99=2.0,
+                ratio_p99=around(2.0),
             )
             for rate in (500, 2_000)
         ],
         hot=Hot(throughput(12_000.0), 10_000, 10_000),
         large=Large(throughput(500.0), 50, 25_000.0),
         accounts=throughput(9_000.0),
-        growth=[Grown(10_000, around(10_000.0), 1.0, 260.0), Grown(10**6, around(9e3), 0.9, 259.0)],
+        growth=[
+            Grown(10_000, around(10_000.0), Spread(1.0, 1.0, 1.0), 260.0),
+            Grown(10**6, around(9_000.0), around(0.9), 259.0),
+        ],
         deadlines=Deadlines(50_000, 7.5, 11.0, 500, 120.0, 80.0),
-        workers=[WorkersRate(1, around(10_000.0), 1.0), WorkersRate(2, around(15_000.0), 1.5)],
-        cluster=Clustered(3, around(7_000.0), around(10_000.0), 0.7),
+        workers=[
+            WorkersRate(1, around(10_000.0), Spread(1.0, 1.0, 1.0)),
+            WorkersRate(2, around(15_000.0), around(1.5)),
+        ],
+        cluster=Clustered(3, around(7_000.0), around(10_000.0), around(0.7)),
         rebuild=Rebuilt(100_000, around(4.0), around(25_000.0), 150),
         verify=Verified(100_000, 300, around(16.0), around(6_250.0), 120),
     )

@@ -11,7 +11,7 @@ from reservation_worker.benchmark.figures import (
     rounded,
     spread,
 )
-from tests.benchmarks.sample_document import CONDITIONS, around, whole_document
+from tests.benchmarks.sample_document import CONDITIONS, whole_document
 
 
 def test_runs_become_their_least_their_middle_and_their_greatest() -> None:
@@ -28,9 +28,11 @@ def test_figures_claim_four_digits(value: float, shown: float) -> None:
     assert shown == rounded(value)
 
 
-def test_ratio_is_that_of_the_middles() -> None:
-    """The least of one and the greatest of the other never happened together."""
-    assert 0.25 == ratio(around(10.0), around(40.0))
+def test_ratio_is_that_of_each_turn() -> None:
+    """A run in a slow minute is held against what the same minute allowed."""
+    assert Spread(0.25, 0.5, 0.75) == ratio([10.0, 5.0, 15.0], [40.0, 10.0, 20.0])
+    with pytest.raises(ValueError, match="shorter"):
+        ratio([10.0, 5.0], [40.0])
 
 
 def test_percentile_is_not_exceeded_by_so_many_of_a_hundred() -> None:
