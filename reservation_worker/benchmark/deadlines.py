@@ -9,6 +9,7 @@ from redis import Redis
 from reservation_worker.benchmark import mix
 from reservation_worker.benchmark.figures import Deadlines, percentile, rounded
 from reservation_worker.benchmark.filling import fill_until_due
+from reservation_worker.benchmark.latency import LEAD_SECONDS
 from reservation_worker.benchmark.loads import now
 from reservation_worker.benchmark.mix import Shops
 from reservation_worker.benchmark.offered import Seen, followed, latencies_ms, note_change, offer
@@ -40,7 +41,7 @@ def measure_deadlines(found: Stage, plan: Plan, say: Progress) -> Deadlines:
     own = {"RESERVATION_EXPIRY__GRACE_SECONDS": str(grace_seconds)}
     redis = Redis.from_url(found.valkey.url)
     rate, seconds = plan.deadlines_rate, plan.seconds
-    # Its facts are more than twice as many as its orders: enough for both.
+    # Its facts are three times as many as its orders: enough for both.
     facts = mix.day(
         Shops(plan.accounts, "beside", name=found.shops), rate * seconds, now(), plan.seed
     )
@@ -50,6 +51,7 @@ def measure_deadlines(found: Stage, plan: Plan, say: Progress) -> Deadlines:
         timed_scripts(redis) as longest,
     ):
         running.wait_until_ready()
+        latencies_ms(seen, offer(found, facts, rate, LEAD_SECONDS))
         without = latencies_ms(seen, offer(found, facts, rate, seconds))
         _wait_until(ends_at)
         begun = time.perf_counter()
