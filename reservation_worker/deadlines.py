@@ -44,8 +44,10 @@ class DeadlinesConfig:
     """A payment made at the deadline has so long to reach its topic."""
     sample_interval_ms: int = 1_000
     """Time between two looks at the clock and at the payment topic."""
-    facts_per_step_max: int = 300
-    """Also what is stated for one shard at a time, so that live traffic goes on."""
+    facts_per_look_max: int = 300
+    """What one look states, in all shards together, and at least one in each that has any: what
+    else happens waits for its steps and for its transaction.
+    """
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +58,8 @@ class RetentionConfig:
     """Of those that are over."""
     awaiting_ms: int = 30 * 86_400_000
     """Of those whose order has not come."""
-    facts_per_step_max: int = 300
-    """So many leave a shard at a time."""
+    facts_per_look_max: int = 300
+    """So many leave at a time, of all shards together."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,7 +174,7 @@ class Schedule:
         self._logger = structlog.get_logger()
 
     def run(self, shards: Sequence[ShardEpoch]) -> Mapping[int, Scheduled]:
-        """State what is due in each shard, up to one step's worth.
+        """State what is due, as much as one look may, shared out among the shards.
 
         Raises:
             StoreUnavailable: what was stated stays in effect; the rest is still due.
@@ -183,16 +185,22 @@ class Schedule:
         expired_up_to_ms = NOTHING_EXPIRES_MS
         if frontier_ms is not None:
             expired_up_to_ms = max(frontier_ms - self._config.grace_ms, NOTHING_EXPIRES_MS)
-        facts_max = self._config.facts_per_step_max
+        facts_max = self._config.facts_per_look_max
         looks = self._parts.store.due(shards, expired_up_to_ms, facts_max)
+        busy = [
+            one
+            for one in looks
+            if not isinstance(one, StepRefused) and (one.deadlines or one.settlements)
+        ]
+        share = _share(facts_max, len(busy))
         return self._state(
             shards,
-            [one if isinstance(one, StepRefused) else _shared_out(one, facts_max) for one in looks],
+            [one if isinstance(one, StepRefused) else _shared_out(one, share) for one in looks],
             (Waypoint.SCHEDULE_DUE_READ, Waypoint.SCHEDULE_STEPPED),
         )
 
     def remove(self, shards: Sequence[ShardEpoch]) -> Mapping[int, Scheduled]:
-        """Remove what has been kept long enough in each shard, up to one step's worth.
+        """Remove what has been kept long enough, as much as one look may, of all shards.
 
         By the smaller of two clocks: one that is set forward makes nothing leave early.
 
@@ -205,9 +213,12 @@ class Schedule:
         store = self._parts.store
         now_ms = min(self._parts.clock.now_ms(), store.now_ms())
         at = RetentionAt(now_ms, retention.over_ms, retention.awaiting_ms)
+        looks = store.removable(shards, at, retention.facts_per_look_max)
+        busy = [one for one in looks if one and not isinstance(one, StepRefused)]
+        share = _share(retention.facts_per_look_max, len(busy))
         return self._state(
             shards,
-            store.removable(shards, at, retention.facts_per_step_max),
+            [one if isinstance(one, StepRefused) else one[:share] for one in looks],
             (Waypoint.RETENTION_READ, Waypoint.RETENTION_STEPPED),
         )
 
@@ -277,6 +288,11 @@ class Schedule:
 def _reached(ends: Mapping[int, int], committed: Mapping[int, int]) -> bool:
     """Tell whether every partition is committed up to its end; an empty one must be as well."""
     return bool(ends) and all(committed.get(number, -1) >= end for number, end in ends.items())
+
+
+def _share(facts_max: int, shards_total: int) -> int:
+    """Return how many facts each of so many shards may state."""
+    return max(1, facts_max // max(1, shards_total))
 
 
 def _shared_out(due: DueWork, facts_max: int) -> tuple[TimedFact, ...]:

@@ -119,8 +119,8 @@ def store_config(settings: Settings) -> StoreConfig:
     return StoreConfig(
         facts_per_step_max=max(
             settings.apply.facts_per_step_max,
-            settings.expiry.facts_per_step_max,
-            settings.retention.facts_per_step_max,
+            settings.expiry.facts_per_look_max,
+            settings.retention.facts_per_look_max,
         ),
         lines_per_step_max=settings.apply.lines_per_step_max,
         event_bytes_max=redis.event_bytes_max,

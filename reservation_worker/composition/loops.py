@@ -186,7 +186,7 @@ def deadlines_config(settings: Settings) -> DeadlinesConfig:
     return DeadlinesConfig(
         grace_ms=expiry.grace_seconds * 1000,
         sample_interval_ms=expiry.sample_interval_ms,
-        facts_per_step_max=expiry.facts_per_step_max,
+        facts_per_look_max=expiry.facts_per_look_max,
     )
 
 
@@ -198,5 +198,5 @@ def retention_config(settings: Settings) -> RetentionConfig | None:
     return RetentionConfig(
         over_ms=retention.over_seconds * 1000,
         awaiting_ms=retention.awaiting_seconds * 1000,
-        facts_per_step_max=retention.facts_per_step_max,
+        facts_per_look_max=retention.facts_per_look_max,
     )

@@ -206,8 +206,8 @@ class ExpirySettings(Section):
     """Time between two looks at how far payments are known."""
     scan_interval_ms: Milliseconds = 200
     """Time between two looks for deadlines that have passed."""
-    facts_per_step_max: Annotated[int, Field(ge=1, le=1_000)] = 300
-    """Deadlines in one step."""
+    facts_per_look_max: Annotated[int, Field(ge=1, le=1_000)] = 300
+    """Deadlines that one look states in all shards together; other traffic waits for them."""
 
 
 class RetentionSettings(Section):
@@ -221,8 +221,8 @@ class RetentionSettings(Section):
     """Those whose order never came; longer than any input is kept."""
     scan_interval_ms: Milliseconds = 5_000
     """Time between two looks for what may leave."""
-    facts_per_step_max: Annotated[int, Field(ge=1, le=1_000)] = 300
-    """So many leave a shard in one step."""
+    facts_per_look_max: Annotated[int, Field(ge=1, le=1_000)] = 300
+    """So many leave at one look, of all shards together; other traffic waits for them."""
 
 
 class HttpSettings(Section):

@@ -48,7 +48,7 @@ class SmallShop:
         self.apply_config = ApplyConfig(
             shards_total=SHARDS_TOTAL, records_per_poll_max=5, facts_per_step_max=3
         )
-        self.grace_ms = 1_000
+        self.deadlines = DeadlinesConfig(grace_ms=1_000)
         self.retention: RetentionConfig | None = RetentionConfig()
         self._workers_total = 0
         self._losses_total = 0
@@ -77,7 +77,7 @@ class SmallShop:
                     retention_scan_interval_ms=TURN_MS,
                     retry_interval_ms=TURN_MS,
                 ),
-                deadlines=DeadlinesConfig(grace_ms=self.grace_ms),
+                deadlines=self.deadlines,
                 retention=self.retention,
                 publish=PublishConfig(entries_per_shard_max=2),
                 rebuild=RebuildConfig(records_per_read_max=3, records_per_write_max=2),

@@ -44,7 +44,7 @@ def killing_at(waypoint: Waypoint, occasion: int) -> Callable[[Waypoint], None]:
 def a_day() -> SmallShop:
     """Return a shop whose input holds every fate: sold, denied, expired, settled, dead."""
     shop = SmallShop()
-    shop.retention = RetentionConfig(RETENTION_MS, RETENTION_MS, facts_per_step_max=2)
+    shop.retention = RetentionConfig(RETENTION_MS, RETENTION_MS, facts_per_look_max=2)
     for account in ("acme", "other"):
         shop.count("boots", 5, account=account)
         shop.count("gloves", 5, account=account)

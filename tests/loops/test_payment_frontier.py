@@ -122,7 +122,7 @@ def test_an_unpaid_order_expires_after_its_deadline_and_grace() -> None:
     shop.clock.advance(10_000)
     shop.turn(worker)
     assert {"acme/A": "Authorized"} == shop.statuses()
-    shop.clock.advance(shop.grace_ms)
+    shop.clock.advance(shop.deadlines.grace_ms)
     shop.turn_until(lambda: shop.statuses() == {"acme/A": "Expired"}, "A is expired", worker)
 
 

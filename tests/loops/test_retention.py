@@ -133,7 +133,7 @@ def test_what_must_not_leave_stays_for_ever() -> None:
 def test_deadlines_go_before_what_leaves() -> None:
     """However much has been kept long enough, it leaves in small steps behind them."""
     shop = SmallShop()
-    shop.retention = RetentionConfig(OVER_MS, AWAITING_MS, facts_per_step_max=1)
+    shop.retention = RetentionConfig(OVER_MS, AWAITING_MS, facts_per_look_max=1)
     shop.count("boots", 5)
     for number in range(30):
         shop.order(f"denied-{number}", "hats")
