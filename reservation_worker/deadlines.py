@@ -44,7 +44,7 @@ class DeadlinesConfig:
     """A payment made at the deadline has so long to reach its topic."""
     sample_interval_ms: int = 1_000
     """Time between two looks at the clock and at the payment topic."""
-    facts_per_look_max: int = 300
+    facts_per_look_max: int = 200
     """What one look states, in all shards together, and at least one in each that has any: what
     else happens waits for its steps and for its transaction.
     """
@@ -58,7 +58,7 @@ class RetentionConfig:
     """Of those that are over."""
     awaiting_ms: int = 30 * 86_400_000
     """Of those whose order has not come."""
-    facts_per_look_max: int = 300
+    facts_per_look_max: int = 200
     """So many leave at a time, of all shards together."""
 
 

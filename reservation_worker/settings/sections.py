@@ -206,7 +206,7 @@ class ExpirySettings(Section):
     """Time between two looks at how far payments are known."""
     scan_interval_ms: Milliseconds = 200
     """Time between two looks for deadlines that have passed."""
-    facts_per_look_max: Annotated[int, Field(ge=1, le=1_000)] = 300
+    facts_per_look_max: Annotated[int, Field(ge=1, le=1_000)] = 200
     """Deadlines that one look states in all shards together; other traffic waits for them."""
 
 
@@ -221,7 +221,7 @@ class RetentionSettings(Section):
     """Those whose order never came; longer than any input is kept."""
     scan_interval_ms: Milliseconds = 5_000
     """Time between two looks for what may leave."""
-    facts_per_look_max: Annotated[int, Field(ge=1, le=1_000)] = 300
+    facts_per_look_max: Annotated[int, Field(ge=1, le=1_000)] = 200
     """So many leave at one look, of all shards together; other traffic waits for them."""
 
 
