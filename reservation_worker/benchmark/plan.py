@@ -75,10 +75,10 @@ QUICK = Plan(
     scenarios=(Scenario.BACKLOG, Scenario.LATENCY, Scenario.HOT),
     runs=1,
     warm_ups=0,
-    orders=4_000,
+    orders=2_000,
     rates=(200,),
     seconds=3,
-    hot_orders=4_000,
+    hot_orders=2_000,
     hot_units=500,
     step_sizes=(200,),
 )

@@ -35,7 +35,7 @@ def test_smoke_measures_the_worker_and_both_ceilings() -> None:
     assert document.hot is not None
     check_throughput(document.hot.throughput)
     assert (500, 500) == (document.hot.units, document.hot.units_sold)
-    assert 4_000 == document.hot.throughput.changes
+    assert 2_000 == document.hot.throughput.changes
     assert {"broker", "redis", "reader", "worker 1"} == (
         document.hot.throughput.processor_microseconds.keys()
     )
