@@ -128,11 +128,11 @@ class TransactionCeilingRuns:
     def __init__(self, found: Place, say: Progress) -> None:
         self._found, self._say = found, say
         self._elsewhere = apart(found)
+        self._elsewhere.create_topics()
         self._rates: list[float] = []
 
     def run(self, backlog: DrainedBacklog) -> None:
         """Take a turn: as many records and events, in transactions of the same size."""
-        self._elsewhere.create_topics()
         copies = copies_from(self._found, backlog.outputs)
         group_id = f"{self._found.settings().kafka.group_id}-through-{len(self._rates)}"
         begin_group_at(self._found, group_id, backlog.inputs)

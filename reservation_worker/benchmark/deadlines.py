@@ -9,10 +9,16 @@ from redis import Redis
 from reservation_worker.benchmark import mix
 from reservation_worker.benchmark.figures import Deadlines, percentile, rounded
 from reservation_worker.benchmark.filling import fill_until_due
-from reservation_worker.benchmark.latency import LEAD_SECONDS
 from reservation_worker.benchmark.loads import now
 from reservation_worker.benchmark.mix import Shops
-from reservation_worker.benchmark.offered import Seen, followed, latencies_ms, note_change, offer
+from reservation_worker.benchmark.offered import (
+    Seen,
+    followed,
+    latencies_ms,
+    note_change,
+    offer,
+    offer_lead,
+)
 from reservation_worker.benchmark.plan import Plan
 from reservation_worker.benchmark.stage import STALL_SECONDS, Stage, Stalled
 from reservation_worker.benchmark.step_ceiling import timed_scripts
@@ -51,7 +57,7 @@ def measure_deadlines(found: Stage, plan: Plan, say: Progress) -> Deadlines:
         timed_scripts(redis) as longest,
     ):
         running.wait_until_ready()
-        latencies_ms(seen, offer(found, facts, rate, LEAD_SECONDS))
+        offer_lead(found, seen, facts, rate)
         without = latencies_ms(seen, offer(found, facts, rate, seconds))
         _wait_until(ends_at)
         begun = time.perf_counter()

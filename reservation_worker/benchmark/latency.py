@@ -10,12 +10,14 @@ from reservation_worker.benchmark.figures import Latency, percentile, ratio, spr
 from reservation_worker.benchmark.loads import now, shop_days
 from reservation_worker.benchmark.mix import Shops
 from reservation_worker.benchmark.offered import (
+    LEAD_SECONDS,
     Seen,
     followed,
     latencies_ms,
     note_change,
     note_key,
     offer,
+    offer_lead,
 )
 from reservation_worker.benchmark.pass_through import (
     PassThroughPlan,
@@ -35,9 +37,6 @@ from reservation_worker.benchmark.throughput import (
 )
 from reservation_worker.benchmark.workers import workers
 from reservation_worker.embedded import Progress
-
-LEAD_SECONDS = 1.0
-"""So long facts come before those that count: what has just started is slower."""
 
 
 def measure_latency(found: Place, plan: Plan, say: Progress) -> list[Latency]:
@@ -109,7 +108,7 @@ def _offered(
     orders_total = round(rate * (plan.seconds + LEAD_SECONDS))
     messages = mix.day(shops, orders_total, now(), plan.seed)
     with followed(found, note) as seen:
-        latencies_ms(seen, offer(found, messages, rate, LEAD_SECONDS))
+        offer_lead(found, seen, messages, rate)
         return latencies_ms(seen, offer(found, messages, rate, plan.seconds))
 
 
