@@ -51,6 +51,8 @@ class Publication:
     """Of the shards of which something was published."""
     records_total: int
     """How many records that was."""
+    outbox_ends: Mapping[int, int]
+    """The latest step of each shard that had something to publish, when it was looked at."""
     refused: Mapping[int, StepRefusal]
     """Shards that must be taken over again before anything else of them is published."""
 
@@ -88,7 +90,8 @@ class Publisher:
         """
         refused: dict[int, StepRefusal] = {}
         load = _Load()
-        waiting = [shard for shard in self._waiting(owned, refused) if shard not in refused]
+        ends = self._waiting(owned, refused)
+        waiting = [shard for shard in ends if shard not in refused]
         outboxes = self._parts.store.read_outbox(
             [ShardStep(shard, owned[shard].minted, owned[shard].step) for shard in waiting],
             self._config.entries_per_shard_max,
@@ -108,14 +111,16 @@ class Publisher:
         if load.positions:
             self._commit(load, membership)
             self._unmarked.update(load.positions)
-        return Publication(load.positions, len(load.records), refused)
+        return Publication(load.positions, len(load.records), ends, refused)
 
     def forget(self) -> None:
         """Drop what the store was to be told: its shards are taken over again."""
         self._unmarked.clear()
 
-    def _waiting(self, owned: Mapping[int, Position], refused: dict[int, StepRefusal]) -> list[int]:
-        """Tell the store what is published, and return the shards with something to publish.
+    def _waiting(
+        self, owned: Mapping[int, Position], refused: dict[int, StepRefusal]
+    ) -> Mapping[int, int]:
+        """Tell the store what is published; return the latest step of each shard behind it.
 
         They begin with another one each time. A shard on its way to another server waits.
         """
@@ -127,7 +132,7 @@ class Publisher:
         ]
         if not shards:
             self._unmarked.clear()
-            return []
+            return {}
         if marks:
             self._parts.waypoint(Waypoint.PUBLISH_BEFORE_TRIM)
         look = self._parts.store.look(marks, shards)
@@ -154,7 +159,8 @@ class Publisher:
         )
         if waiting:
             self._first_shard = (self._first_shard + 1) % len(waiting)
-        return waiting[self._first_shard :] + waiting[: self._first_shard]
+        in_turn = waiting[self._first_shard :] + waiting[: self._first_shard]
+        return {shard: steps[shard] for shard in in_turn}
 
     def _is_full(self, load: _Load) -> bool:
         return (

@@ -90,7 +90,20 @@ class OwnerLoop:
         self._in_group = False
         self._store_answers = False
         self._broker_answers = False
+        self._draining = False
+        self._drains_up_to: dict[int, int] | None = None
+        """Per shard the step that its outbox ended with when the drain first looked."""
+        self.idle = False
+        """Whether a drain has done what it can."""
         self.status = self._look()
+
+    def drain(self) -> None:
+        """State nothing more; further turns publish what the outboxes hold by now.
+
+        What another process adds meanwhile is the next owner's. So is everything if a server does
+        not answer: nothing of it is lost, and a process that shall end does not wait for it.
+        """
+        self._draining = True
 
     def turn(self) -> None:
         """Serve the group, take over what is new, publish what waits, state what is due.
@@ -101,10 +114,12 @@ class OwnerLoop:
         ownership = self._parts.group.poll()
         self._release(ownership)
         worked = False
+        was_drained = self._is_drained()
         if ownership.membership is not None and self._now_ms() >= self._retry_at_ms:
             worked = self._work(ownership, ownership.membership)
+        self.idle = self._draining and (was_drained or not worked)
         self.status = self._look()
-        if not worked:
+        if not worked and not self._draining:
             pause_ms = self._publish_at_ms - self._now_ms()
             longest_ms = self._config.poll_interval_ms
             self._parts.wait_for_work(min(longest_ms, pause_ms) if pause_ms > 0 else longest_ms)
@@ -120,12 +135,12 @@ class OwnerLoop:
             self._take_over(ownership, membership)
             rebuilds = bool(self._parts.recovery.rebuilding)
             self._take(self._parts.recovery.rebuild_further(membership))
-            if self._now_ms() < self._publish_at_ms:
+            if self._now_ms() < self._publish_at_ms and not self._draining:
                 return rebuilds
             publication = self._parts.publisher.publish(self._owned, membership)
             self._owned.update(publication.positions)
             self._give_up(publication.refused)
-            more = self._run_schedule()
+            more = False if self._draining else self._run_schedule()
         except StoreUnavailable:
             self._wait_for(Dependency.REDIS)
             return False
@@ -146,7 +161,18 @@ class OwnerLoop:
             if publication.records_total < self._config.small_transaction_records:
                 self._publish_at_ms = self._now_ms() + self._config.small_transaction_pause_ms
             self._parts.metrics.last_progress_timestamp.set(self._parts.clock.now_ms() / 1000)
+        if self._draining:
+            if self._drains_up_to is None:
+                self._drains_up_to = dict(publication.outbox_ends)
+            return bool(publication.positions)
         return more or rebuilds or bool(publication.positions)
+
+    def _is_drained(self) -> bool:
+        """Tell whether the next look tells Redis of the last that a drain had to publish."""
+        return self._drains_up_to is not None and all(
+            shard not in self._owned or self._owned[shard].step >= step
+            for shard, step in self._drains_up_to.items()
+        )
 
     def _release(self, ownership: OwnedShards) -> None:
         """Forget shards that are no longer assigned, or were assigned anew."""

@@ -142,8 +142,9 @@ class Worker:
         assert loop is not None
         while not self._input_finished.is_set():
             loop.turn()
-        # Once more for what came while the flag was set.
-        loop.turn()
+        loop.drain()
+        while not loop.idle and not self._abandoned.is_set():
+            loop.turn()
         loop.close()
 
     def _run_frontier(self) -> None:
