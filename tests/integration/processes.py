@@ -1,36 +1,30 @@
 """Worker processes of a test, each with its log."""
 
 import json
+import os
 import signal
-import subprocess
-import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
 from http.client import HTTPConnection, HTTPException
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
 from prometheus_client.parser import text_string_to_metric_families
 
 from reservation_worker.embedded.port_claims import LOOPBACK
-from reservation_worker.ports import Waypoint
 from reservation_worker.telemetry.log_events import HTTP_SERVER_STARTED, SHARD_REBUILT
 from reservation_worker.worker import Role
+from tests.integration import worker_process
+from tests.integration.worker_process import Fate
 from tests.waiting import wait_until
 
-ROOT = Path(__file__).parents[2]
 END_TIMEOUT_MS = 30_000
 START_TIMEOUT_MS = 30_000
 HTTP_TIMEOUT_SECONDS = 5
 
-
-@dataclass(frozen=True, slots=True)
-class Fate:
-    """The signal that a worker sends itself at the n-th passing of a waypoint."""
-
-    waypoint: Waypoint
-    passing: int = 1
-    number: signal.Signals = signal.SIGKILL
+_FORKS = get_context("forkserver")
+# Importing everything anew for each worker took a sixth of all that the tests compute.
+_FORKS.set_forkserver_preload([worker_process.__name__])
 
 
 class WorkerProcess:
@@ -46,28 +40,29 @@ class WorkerProcess:
         is_checked: bool = True,
     ) -> None:
         """Start it; unchecked, it may keep reservations shorter than topics keep records."""
-        program = ["reservation_worker", "run"]
-        if fate is not None or not is_checked:
-            program = ["tests.integration.worker_process"]
-        if fate is not None:
-            program += ["--waypoint", fate.waypoint.value]
-            program += ["--passing", str(fate.passing), "--signal", str(fate.number.value)]
-        arguments = [sys.executable, "-m", *program, "--role", role.value]
         self.log_path = log_path
-        with log_path.open("wb") as log:
-            self._process = subprocess.Popen(
-                arguments, cwd=ROOT, env=dict(environment), stdout=log, stderr=log
+        log_path.touch()
+        beginning = (dict(environment), log_path, role)
+        # Those that a test forgets end with it: they are daemons.
+        if fate is None and is_checked:
+            self._process = _FORKS.Process(
+                target=worker_process.run_command, args=beginning, daemon=True
             )
+        else:
+            self._process = _FORKS.Process(
+                target=worker_process.run_unchecked, args=(*beginning, fate), daemon=True
+            )
+        self._process.start()
 
     @property
     def runs(self) -> bool:
         """Whether it has not ended."""
-        return self._process.poll() is None
+        return self._process.is_alive()
 
     def kill(self) -> None:
         """End it at once (SIGKILL)."""
         self._process.kill()
-        self._process.wait(END_TIMEOUT_MS / 1000)
+        self._process.join(END_TIMEOUT_MS / 1000)
 
     def wait_until_asleep(self) -> None:
         """Wait until it has frozen itself (SIGSTOP)."""
@@ -81,11 +76,11 @@ class WorkerProcess:
 
     def resume(self) -> None:
         """Let it go on (SIGCONT)."""
-        self._process.send_signal(signal.SIGCONT)
+        self._signal(signal.SIGCONT)
 
     def ask_to_end(self) -> None:
         """Ask it to finish what it has in hand (SIGTERM)."""
-        self._process.send_signal(signal.SIGTERM)
+        self._signal(signal.SIGTERM)
 
     def drain(self) -> int:
         """Ask it to end (SIGTERM), and return its exit code."""
@@ -97,7 +92,9 @@ class WorkerProcess:
         wait_until(
             lambda: not self.runs, timeout_ms=END_TIMEOUT_MS, what=f"the end of {self.log_path}"
         )
-        return self._process.wait(0)
+        code = self._process.exitcode
+        assert code is not None
+        return code
 
     def log(self) -> list[dict[str, Any]]:
         """Return what it logged so far; an incomplete last line is left out."""
@@ -126,6 +123,10 @@ class WorkerProcess:
             for sample in family.samples
             if sample.name == "reservation_facts_total"
         )
+
+    def _signal(self, number: signal.Signals) -> None:
+        assert self._process.pid is not None
+        os.kill(self._process.pid, number)
 
     def _ask(self, path: str) -> bytes | None:
         started = self.logged(HTTP_SERVER_STARTED)

@@ -23,7 +23,7 @@ from reservation_worker.ports import Partition
 from reservation_worker.settings.model import ENVIRONMENT_PREFIX
 from reservation_worker.worker import Role
 from tests.integration import shop
-from tests.integration.processes import Fate, WorkerProcess
+from tests.integration.processes import WorkerProcess
 from tests.integration.shop import SHORT_SECONDS
 from tests.integration.topics import (
     DEAD_LETTER,
@@ -33,6 +33,7 @@ from tests.integration.topics import (
     Place,
     Topics,
 )
+from tests.integration.worker_process import Fate
 from tests.reader import Reader
 from tests.waiting import wait_until
 

@@ -7,8 +7,8 @@ import pytest
 from reservation_worker.ports import Waypoint
 from reservation_worker.telemetry.log_events import PARTITIONS_LOST
 from tests.integration import shop
-from tests.integration.processes import Fate
 from tests.integration.stage import Stage
+from tests.integration.worker_process import Fate
 from tests.waiting import wait_until
 
 ORDERS_EACH = 60

@@ -6,8 +6,8 @@ import pytest
 
 from reservation_worker.ports import Waypoint
 from tests.integration import shop, test_retention
-from tests.integration.processes import Fate
 from tests.integration.stage import Stage
+from tests.integration.worker_process import Fate
 
 ORDERS_EACH = 40
 DEATHS = {

@@ -12,9 +12,10 @@ from reservation_worker.ports import Waypoint
 from tests.cli.command import CommandLine
 from tests.integration import shop
 from tests.integration.conftest import NewStage
-from tests.integration.processes import Fate, WorkerProcess
+from tests.integration.processes import WorkerProcess
 from tests.integration.stage import GRACE_SECONDS, Stage
 from tests.integration.topics import Message
+from tests.integration.worker_process import Fate
 from tests.waiting import wait_until
 
 COPIES = 3

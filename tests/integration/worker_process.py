@@ -1,55 +1,73 @@
-"""A worker as `reservation-worker run` runs it, which sends itself a signal at a waypoint.
+"""Workers that are forked from a process which has imported all of this.
 
-It starts on what it finds: the topics are not held against its retention.
+One is exactly what `reservation-worker run` is. The other starts on what it finds, for the topics
+are not held against its retention, and may send itself a signal at a waypoint.
 """
 
-import argparse
 import os
 import signal
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
 
+from reservation_worker.cli import main
 from reservation_worker.cli.options import read_settings
 from reservation_worker.cli.run import RunRole, leave, log_to_stderr, run_worker
 from reservation_worker.composition import Surroundings
 from reservation_worker.ports import Waypoint
-from reservation_worker.worker import StopSignals
+from reservation_worker.worker import Role, StopSignals
+
+
+@dataclass(frozen=True, slots=True)
+class Fate:
+    """The signal that a worker sends itself at the n-th passing of a waypoint."""
+
+    waypoint: Waypoint
+    passing: int = 1
+    number: signal.Signals = signal.SIGKILL
 
 
 class Tripwire:
-    """Sends its own process a signal at the n-th passing of a waypoint."""
+    """Sends its own process the signal."""
 
-    def __init__(self, waypoint: Waypoint, passing: int, number: signal.Signals) -> None:
-        self._waypoint = waypoint
-        self._passings_left = passing
-        self._number = number
+    def __init__(self, fate: Fate) -> None:
+        self._fate = fate
+        self._passings_left = fate.passing
 
     def __call__(self, waypoint: Waypoint) -> None:
         """Pass a waypoint."""
-        if waypoint is not self._waypoint:
+        if waypoint is not self._fate.waypoint:
             return
         self._passings_left -= 1
         if self._passings_left == 0:
-            os.kill(os.getpid(), self._number)
+            os.kill(os.getpid(), self._fate.number)
 
 
-def main() -> None:
-    """Run, and take the signal at the waypoint."""
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--role", type=RunRole, required=True)
-    parser.add_argument("--waypoint", type=Waypoint)
-    parser.add_argument("--passing", type=int)
-    parser.add_argument("--signal", type=int)
-    arguments = parser.parse_args()
+def run_command(environment: Mapping[str, str], log_path: Path, role: Role) -> None:
+    """Run the command line, as from a shell."""
+    _begin(environment, log_path)
+    sys.argv = ["reservation-worker", "run", "--role", role.value]
+    main()
+
+
+def run_unchecked(
+    environment: Mapping[str, str], log_path: Path, role: Role, fate: Fate | None
+) -> None:
+    """Run without a look at the topics, and take the signal at the waypoint."""
+    _begin(environment, log_path)
     settings = read_settings(None)
     log_to_stderr(settings)
     signals = StopSignals()
     signals.install()
-    surroundings = Surroundings()
-    if arguments.waypoint is not None:
-        number = signal.Signals(arguments.signal)
-        tripwire = Tripwire(arguments.waypoint, arguments.passing, number)
-        surroundings = Surroundings(waypoint=tripwire)
-    leave(run_worker(settings, arguments.role, signals, surroundings))
+    surroundings = Surroundings(waypoint=Tripwire(fate)) if fate else Surroundings()
+    leave(run_worker(settings, RunRole(role.value), signals, surroundings))
 
 
-if __name__ == "__main__":
-    main()
+def _begin(environment: Mapping[str, str], log_path: Path) -> None:
+    """Be as a process that was started with these variables and this log."""
+    os.environ.clear()
+    os.environ.update(environment)
+    with log_path.open("ab") as log:
+        for stream in (sys.stdout, sys.stderr):
+            os.dup2(log.fileno(), stream.fileno())
