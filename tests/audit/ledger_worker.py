@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import takewhile
 from typing import assert_never
 
 from reservation_worker.audit.judge import judge
@@ -44,6 +45,7 @@ GRACE_MS = 1_000
 SETTLED_ENTRIES_MAX = 5
 OVER_RETENTION_MS = 20_000
 AWAITING_RETENTION_MS = 30_000
+RETENTION_MIN_MS = min(OVER_RETENTION_MS, AWAITING_RETENTION_MS)
 DEAD_LETTER_TOPIC = "reservation-dead-letter"
 INPUT_TOPICS = {
     "order-completed": FactKind.ORDER_COMPLETED,
@@ -72,6 +74,7 @@ class LedgerWorker:
         self._versions: Counter[StockId] = Counter()
         self._settlements: list[Settlement] = []
         self._changed_at_ms: dict[ReservationId, int] = {}
+        """In the order of these times."""
 
     def receive(self, topic: str, value: bytes | None, at_ms: int, headers: Headers = ()) -> Record:
         """Append a record to an input topic and return it, unread."""
@@ -102,15 +105,18 @@ class LedgerWorker:
                 )
         while self._settlements:
             self.step(self._settlements.pop(0))
-        for reservation in list(self.reservations.values()):
-            self._remove_if_kept(reservation)
+        kept_since_ms = now_ms - RETENTION_MIN_MS
+        kept = takewhile(lambda one: one[1] <= kept_since_ms, self._changed_at_ms.items())
+        for reservation_id, changed_at_ms in list(kept):
+            self._remove_if_over(self.reservations[reservation_id], changed_at_ms)
 
-    def _remove_if_kept(self, reservation: Reservation) -> None:
+    def _remove_if_over(self, reservation: Reservation, changed_at_ms: int) -> None:
         if reservation.status not in REMOVABLE:
             return
         is_awaiting = reservation.status is Status.AWAITING
-        kept_ms = AWAITING_RETENTION_MS if is_awaiting else OVER_RETENTION_MS
-        reached_at_ms = self._changed_at_ms[reservation.id] + kept_ms
+        reached_at_ms = changed_at_ms + (
+            AWAITING_RETENTION_MS if is_awaiting else OVER_RETENTION_MS
+        )
         if reached_at_ms <= self.now_ms:
             account, order_id = reservation.id.account, reservation.id.order_id
             self.step(RetentionReached(account, order_id, reservation.version, reached_at_ms))
@@ -124,8 +130,10 @@ class LedgerWorker:
         self._settlements += outcome.settlements
         events: list[PublishedEvent] = []
         if outcome.change is not None:
-            self.reservations[outcome.change.reservation.id] = outcome.change.reservation
-            self._changed_at_ms[outcome.change.reservation.id] = self.now_ms
+            changed = outcome.change.reservation
+            self.reservations[changed.id] = changed
+            self._changed_at_ms.pop(changed.id, None)
+            self._changed_at_ms[changed.id] = self.now_ms
             events += [outcome.change, *outcome.acknowledgements]
         for stock in outcome.stocks:
             self.stocks[stock.id] = stock
@@ -135,6 +143,7 @@ class LedgerWorker:
                 events.append(self._stock_changed(stock, fact))
         if outcome.removal is not None:
             del self.reservations[outcome.removal.reservation_id]
+            del self._changed_at_ms[outcome.removal.reservation_id]
             events.append(outcome.removal)
         if events:
             self.publish(events)
