@@ -20,7 +20,7 @@ from reservation_worker.ports import (
     StepRefusal,
     StoreUnavailable,
 )
-from reservation_worker.publish import Publisher
+from reservation_worker.publish import Publication, Publisher
 from reservation_worker.recovery import Recovery, TakeOver
 from reservation_worker.telemetry.labels import Dependency, EpochReason, RetryReason
 from reservation_worker.telemetry.log_events import (
@@ -92,7 +92,7 @@ class OwnerLoop:
         self._broker_answers = False
         self._draining = False
         self._drains_up_to: dict[int, int] | None = None
-        """Per shard the step that its outbox ended with when the drain first looked."""
+        """Per shard that is not published so far, where its outbox ended when a drain began."""
         self.idle = False
         """Whether a drain has done what it can."""
         self.status = self._look()
@@ -114,10 +114,9 @@ class OwnerLoop:
         ownership = self._parts.group.poll()
         self._release(ownership)
         worked = False
-        was_drained = self._is_drained()
         if ownership.membership is not None and self._now_ms() >= self._retry_at_ms:
             worked = self._work(ownership, ownership.membership)
-        self.idle = self._draining and (was_drained or not worked)
+        self.idle = self._draining and not worked
         self.status = self._look()
         if not worked and not self._draining:
             pause_ms = self._publish_at_ms - self._now_ms()
@@ -140,7 +139,7 @@ class OwnerLoop:
             publication = self._parts.publisher.publish(self._owned, membership)
             self._owned.update(publication.positions)
             self._give_up(publication.refused)
-            more = False if self._draining else self._run_schedule()
+            more = not self._draining and (self._run_schedule() or rebuilds)
         except StoreUnavailable:
             self._wait_for(Dependency.REDIS)
             return False
@@ -162,17 +161,18 @@ class OwnerLoop:
                 self._publish_at_ms = self._now_ms() + self._config.small_transaction_pause_ms
             self._parts.metrics.last_progress_timestamp.set(self._parts.clock.now_ms() / 1000)
         if self._draining:
-            if self._drains_up_to is None:
-                self._drains_up_to = dict(publication.outbox_ends)
-            return bool(publication.positions)
-        return more or rebuilds or bool(publication.positions)
+            return self._drain_further(publication)
+        return more or bool(publication.positions)
 
-    def _is_drained(self) -> bool:
-        """Tell whether the next look tells Redis of the last that a drain had to publish."""
-        return self._drains_up_to is not None and all(
-            shard not in self._owned or self._owned[shard].step >= step
-            for shard, step in self._drains_up_to.items()
-        )
+    def _drain_further(self, publication: Publication) -> bool:
+        """Tell whether anything was published that the drain is for: the next look tells Redis."""
+        if self._drains_up_to is None:
+            self._drains_up_to = dict(publication.outbox_ends)
+        moved = self._drains_up_to.keys() & publication.positions.keys()
+        for shard in moved:
+            if publication.positions[shard].step >= self._drains_up_to[shard]:
+                del self._drains_up_to[shard]
+        return bool(moved)
 
     def _release(self, ownership: OwnedShards) -> None:
         """Forget shards that are no longer assigned, or were assigned anew."""

@@ -1,14 +1,19 @@
 """What an owner still does once its process shall end: publish what waits, and begin nothing."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import pytest
 
 from reservation_worker.adapters.in_memory.broker import Fault
+from reservation_worker.contracts.records import OutputRecord
 from reservation_worker.deadlines import DeadlinesConfig
+from reservation_worker.domain.keys import shard_of
+from reservation_worker.ports import OutboxEntry, ShardStep, StepRefusal, StepRefused
 from tests.loops.assembly import Loops
 from tests.loops.small_shop import SHARDS_TOTAL, SmallShop
 
+ACCOUNT = "acme"
+ACCOUNTS = ("shop1", "shop2", "shop3", "shop4", "shop5")
 ORDERS = 12
 TTL_SECONDS = 5
 TURNS_MAX = 20
@@ -64,15 +69,14 @@ def test_nothing_new_is_stated() -> None:
     assert {"Authorized"} == set(shop.statuses().values())
 
 
-def test_it_ends_while_others_fill_the_outboxes() -> None:
-    """In a busy shop there is always something to publish; the next owner does that."""
-    shop, worker = expiring_shop()
+def drain_while_others_fill(shop: SmallShop, worker: Loops, account: str) -> None:
+    """Turn an owner until it has nothing more to do, while another worker applies orders."""
     shop.broker.apply_group.leave("worker-1")
     other = shop.start()
     worker.owner.turn()
     worker.owner.drain()
     for turn in range(TURNS_MAX):
-        shop.order(f"B{turn}", "boots")
+        shop.order(f"B{turn}", "boots", account=account)
         for _ in range(2):
             other.apply.turn()
         assert unpublished(shop) > 0
@@ -80,6 +84,32 @@ def test_it_ends_while_others_fill_the_outboxes() -> None:
             break
         worker.owner.turn()
     assert worker.owner.idle
+
+
+def test_it_ends_while_others_fill_the_outboxes() -> None:
+    """In a busy shop there is always something to publish; the next owner does that."""
+    shop, worker = expiring_shop()
+    drain_while_others_fill(shop, worker, ACCOUNT)
+
+
+def test_it_ends_although_a_shard_moves(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is on its way to another server waits for it, and for the next owner."""
+    shop, worker = expiring_shop()
+    moving = shard_of(ACCOUNT, SHARDS_TOTAL)
+    read_outbox = shop.store.read_outbox
+
+    def read_what_stays(
+        after: Sequence[ShardStep], entries_max: int
+    ) -> tuple[tuple[OutboxEntry[OutputRecord], ...] | StepRefused, ...]:
+        return tuple(
+            StepRefused(StepRefusal.MOVES, 0) if asked.shard == moving else read
+            for asked, read in zip(after, read_outbox(after, entries_max), strict=True)
+        )
+
+    monkeypatch.setattr(shop.store, "read_outbox", read_what_stays)
+    staying = next(one for one in ACCOUNTS if shard_of(one, SHARDS_TOTAL) != moving)
+    drain_while_others_fill(shop, worker, staying)
+    assert shop.store.held(moving).step > shop.store.held(moving).published
 
 
 def take_the_store_away(shop: SmallShop) -> None:
