@@ -42,16 +42,13 @@ class WorkerProcess:
         """Start it; unchecked, it may keep reservations shorter than topics keep records."""
         self.log_path = log_path
         log_path.touch()
-        beginning = (dict(environment), log_path, role)
-        # Those that a test forgets end with it: they are daemons.
-        if fate is None and is_checked:
-            self._process = _FORKS.Process(
-                target=worker_process.run_command, args=beginning, daemon=True
-            )
-        else:
-            self._process = _FORKS.Process(
-                target=worker_process.run_unchecked, args=(*beginning, fate), daemon=True
-            )
+        self._process = _FORKS.Process(
+            target=worker_process.run,
+            args=(dict(environment), log_path, role, fate),
+            kwargs={"is_checked": is_checked},
+            # Those that a test forgets end with it.
+            daemon=True,
+        )
         self._process.start()
 
     @property
@@ -62,7 +59,7 @@ class WorkerProcess:
     def kill(self) -> None:
         """End it at once (SIGKILL)."""
         self._process.kill()
-        self._process.join(END_TIMEOUT_MS / 1000)
+        self.exit_code()
 
     def wait_until_asleep(self) -> None:
         """Wait until it has frozen itself (SIGSTOP)."""
@@ -76,11 +73,12 @@ class WorkerProcess:
 
     def resume(self) -> None:
         """Let it go on (SIGCONT)."""
-        self._signal(signal.SIGCONT)
+        assert self._process.pid is not None
+        os.kill(self._process.pid, signal.SIGCONT)
 
     def ask_to_end(self) -> None:
         """Ask it to finish what it has in hand (SIGTERM)."""
-        self._signal(signal.SIGTERM)
+        self._process.terminate()
 
     def drain(self) -> int:
         """Ask it to end (SIGTERM), and return its exit code."""
@@ -123,10 +121,6 @@ class WorkerProcess:
             for sample in family.samples
             if sample.name == "reservation_facts_total"
         )
-
-    def _signal(self, number: signal.Signals) -> None:
-        assert self._process.pid is not None
-        os.kill(self._process.pid, number)
 
     def _ask(self, path: str) -> bytes | None:
         started = self.logged(HTTP_SERVER_STARTED)

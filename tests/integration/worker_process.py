@@ -44,18 +44,19 @@ class Tripwire:
             os.kill(os.getpid(), self._fate.number)
 
 
-def run_command(environment: Mapping[str, str], log_path: Path, role: Role) -> None:
-    """Run the command line, as from a shell."""
-    _begin(environment, log_path)
-    sys.argv = ["reservation-worker", "run", "--role", role.value]
-    main()
-
-
-def run_unchecked(
-    environment: Mapping[str, str], log_path: Path, role: Role, fate: Fate | None
+def run(
+    environment: Mapping[str, str],
+    log_path: Path,
+    role: Role,
+    fate: Fate | None,
+    *,
+    is_checked: bool,
 ) -> None:
-    """Run without a look at the topics, and take the signal at the waypoint."""
+    """Be a worker with these variables and this log, to its end."""
     _begin(environment, log_path)
+    if fate is None and is_checked:
+        sys.argv = ["reservation-worker", "run", "--role", role.value]
+        main()
     settings = read_settings(None)
     log_to_stderr(settings)
     signals = StopSignals()
