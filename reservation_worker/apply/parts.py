@@ -34,3 +34,5 @@ class ApplyStatus:
     holds_partitions: bool
     store_answers: bool
     uncommitted_records: int
+    problems: tuple[str, ...] = ()
+    """Why the loop does not do its work, a sentence each; while there is one it is not ready."""

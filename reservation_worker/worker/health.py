@@ -38,6 +38,7 @@ def judge(
             unready.append("No input partition is assigned yet.")
         if not apply.store_answers:
             unready.append("Redis does not answer the apply loop.")
+        unready += apply.problems
     if owner is not None:
         if not owner.in_group:
             unready.append("The group of shards is not joined yet.")
@@ -45,6 +46,7 @@ def judge(
             unready.append("Redis does not answer the publish loop.")
         if not owner.broker_answers:
             unready.append("Kafka does not answer the publish loop.")
+        unready += owner.problems
         unready += [f"Shard {shard}: {why}" for shard, why in sorted(owner.held_shards.items())]
     return Health(
         live=not stalled,

@@ -67,6 +67,9 @@ class OwnerStatus:
     owned_shards: int
     rebuilding_shards: int
     held_shards: Mapping[int, str]
+    problems: tuple[str, ...] = ()
+    """What else keeps the loop from its work, a sentence each; while there is one it is not ready.
+    """
 
 
 class OwnerLoop:
