@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from itertools import product
-from typing import Final
+from typing import Final, assert_never
 
 from prometheus_client import (
     CollectorRegistry,
@@ -13,7 +13,14 @@ from prometheus_client import (
     disable_created_metrics,
 )
 
-from reservation_worker.domain.outcome import Conflict, Reason, Remark, RemovalRemark
+from reservation_worker.domain.outcome import (
+    AnyRemark,
+    Conflict,
+    Reason,
+    Remark,
+    RemovalRemark,
+    ShortfallRemark,
+)
 from reservation_worker.telemetry.labels import (
     DEAD_LETTER_CODES,
     GONE,
@@ -100,6 +107,9 @@ class Metrics:
         self.refunds_needed = self._counter(
             "refunds_needed", "Paid orders that ended up with nothing for it."
         )
+        self.shortfalls = self._counter(
+            "shortfalls", "Stocks of which a balance counted less than is held."
+        )
         self.expired = self._counter("expired", "Reservations that were given back unpaid.")
         self.removed = self._counter(
             "removed",
@@ -182,11 +192,19 @@ class Metrics:
         )
         self.build = Info("reservation_build", "What is running.", registry=self.registry)
 
-    def count_published(self, remark: Remark | RemovalRemark) -> None:
-        """Count what one committed change of a reservation means to the shop."""
-        if isinstance(remark, RemovalRemark):
-            self._count_removal(remark)
-            return
+    def count_published(self, remark: AnyRemark) -> None:
+        """Count what a committed change means to the shop."""
+        match remark:
+            case RemovalRemark():
+                self._count_removal(remark)
+            case ShortfallRemark():
+                self.shortfalls.inc(remark.stocks_total)
+            case Remark():
+                self._count_change(remark)
+            case _:
+                assert_never(remark)
+
+    def _count_change(self, remark: Remark) -> None:
         if remark.is_short and remark.reason in REFUSABLE:
             self.refusals.labels(reason=remark.reason).inc()
         for conflict in remark.conflicts:
