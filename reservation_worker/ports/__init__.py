@@ -27,6 +27,7 @@ from reservation_worker.ports.restoring import (
     Outputs,
     ReadBack,
     Restoring,
+    Turn,
 )
 from reservation_worker.ports.store import (
     DueWork,
@@ -106,6 +107,7 @@ __all__ = [
     "Store",
     "StoreUnavailable",
     "Transactions",
+    "Turn",
     "Unavailable",
     "Waypoint",
 ]
