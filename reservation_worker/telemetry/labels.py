@@ -41,6 +41,8 @@ DEAD_LETTER_CODES: Final = (
     "CLOCK_SKEW",
     "BALANCE_DIFFERS",
     "ORPHANED",
+    "ACCOUNT_NOT_ALLOWED",
+    "UNDECIDABLE",
 )
 
 
