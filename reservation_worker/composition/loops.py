@@ -165,6 +165,7 @@ def build_owner(
             entries_per_shard_max=publish.entries_per_shard_max,
             records_per_transaction_max=publish.records_per_transaction_max,
             bytes_per_transaction_max=publish.bytes_per_transaction_max,
+            event_bytes_max=settings.redis.event_bytes_max,
         ),
         PublishParts(store, transactions, metrics, waypoint),
     )

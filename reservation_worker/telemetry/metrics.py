@@ -114,6 +114,11 @@ class Metrics:
         self.events_published = self._counter(
             "events_published", "Events in committed transactions.", topic=output_topics
         )
+        self.events_oversized = self._counter(
+            "events_oversized",
+            "Published events above event_bytes_max: of deadlines and settlements alone.",
+            topic=output_topics,
+        )
         self.refusals = self._counter(
             "refusals", "Changes that could not hold what they wanted.", reason=REFUSABLE
         )
