@@ -21,15 +21,16 @@ def build_decoder(settings: Settings) -> Decoder:
             type_aliases={
                 alias: FactKind(kind) for alias, kind in settings.input.type_aliases.items()
             },
-            account_defaults=_account_policy(settings.account_defaults),
-            accounts={name: _account_policy(settings.account(name)) for name in settings.accounts},
+            account_defaults=account_policy(settings.account_defaults),
+            accounts={name: account_policy(settings.account(name)) for name in settings.accounts},
             clock_skew_ms=settings.input.clock_skew_seconds * 1000,
             record_bytes_max=settings.input.record_bytes_max,
         )
     )
 
 
-def _account_policy(account: AccountSettings) -> AccountPolicy:
+def account_policy(account: AccountSettings) -> AccountPolicy:
+    """Return what the settings of an account mean to the decoder."""
     return AccountPolicy(
         deadline_rules=DeadlineRules(
             time_zone=account.zone,
