@@ -27,6 +27,7 @@ from reservation_worker.ports.restoring import (
     Outputs,
     ReadBack,
     Restoring,
+    Turn,
 )
 from reservation_worker.ports.store import (
     DueWork,
@@ -57,13 +58,20 @@ from reservation_worker.ports.verification import (
     ShardKeys,
     StocksLook,
 )
+from reservation_worker.ports.watch import (
+    UNWATCHED,
+    CallWatch,
+    StuckCall,
+)
 from reservation_worker.ports.waypoints import (
     Waypoint,
 )
 
 __all__ = [
+    "UNWATCHED",
     "Books",
     "BrokerUnavailable",
+    "CallWatch",
     "Clock",
     "CommitFateUnknown",
     "DueWork",
@@ -105,7 +113,9 @@ __all__ = [
     "StocksLook",
     "Store",
     "StoreUnavailable",
+    "StuckCall",
     "Transactions",
+    "Turn",
     "Unavailable",
     "Waypoint",
 ]
