@@ -3,6 +3,7 @@
 from prometheus_client import CollectorRegistry
 
 from reservation_worker.adapters.http.server import ProbeAnswers
+from reservation_worker.adapters.kafka.topic_watch import TopicWatch
 from reservation_worker.composition.clients import build_clock, kafka_config
 from reservation_worker.composition.loops import (
     Foundation,
@@ -11,7 +12,7 @@ from reservation_worker.composition.loops import (
     build_frontier,
     build_owner,
 )
-from reservation_worker.composition.topics import input_topics
+from reservation_worker.composition.topics import input_topics, topic_layout
 from reservation_worker.settings.model import Settings
 from reservation_worker.telemetry.metrics import Metrics
 from reservation_worker.worker import (
@@ -38,9 +39,11 @@ def build_worker(
 ) -> Worker:
     """Return a process's worker; nothing is sent before it runs."""
     clock = build_clock()
-    foundation = Foundation(
-        settings, kafka_config(settings), clock, metrics, surroundings or Surroundings()
-    )
+    surroundings = surroundings or Surroundings()
+    kafka = kafka_config(settings)
+    layout = surroundings.topic_layout(topic_layout(settings))
+    topics = TopicWatch(kafka, layout, metrics)
+    foundation = Foundation(settings, kafka, clock, metrics, surroundings, topics)
     wake_up = WakeUp()
     frontier = build_frontier(foundation) if role.publishes else None
     owner = build_owner(foundation, frontier, wake_up.wait) if frontier is not None else None
@@ -55,6 +58,8 @@ def build_worker(
             owner=owner,
             frontier=frontier,
             frontier_interval_ms=settings.expiry.sample_interval_ms,
+            topics=topics,
+            topics_interval_ms=settings.topics.look_interval_ms,
             signals=signals,
             clock=clock,
             metrics=metrics,

@@ -17,10 +17,12 @@ from reservation_worker.ports.kafka import (
     Membership,
     OwnedShards,
     Partition,
+    PaymentEnds,
     PaymentOffsets,
     Polled,
     Position,
     ShardGroup,
+    Topics,
     Transactions,
 )
 from reservation_worker.ports.restoring import (
@@ -82,6 +84,7 @@ __all__ = [
     "OwnedShards",
     "OwnershipLost",
     "Partition",
+    "PaymentEnds",
     "PaymentOffsets",
     "Polled",
     "Position",
@@ -105,6 +108,7 @@ __all__ = [
     "StocksLook",
     "Store",
     "StoreUnavailable",
+    "Topics",
     "Transactions",
     "Unavailable",
     "Waypoint",

@@ -29,6 +29,7 @@ from reservation_worker.telemetry.labels import (
     RebalanceKind,
     RetryReason,
     ScriptResult,
+    TopicProblem,
     TransactionResult,
 )
 
@@ -176,6 +177,9 @@ class Metrics:
         self.outbox_steps = self._gauge("outbox_steps", "Steps not published, of owned shards.")
         self.dependency_up = self._gauge(
             "dependency_up", "1 if it answered last, else 0.", dependency=Dependency
+        )
+        self.topic_problems = self._gauge(
+            "topic_problems", "Topics that are not as they must be.", problem=TopicProblem
         )
         self.last_progress_timestamp = self._gauge(
             "last_progress_timestamp_seconds", "When a batch or a transaction last got done."

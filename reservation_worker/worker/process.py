@@ -2,14 +2,15 @@
 
 import gc
 from collections.abc import Callable
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from threading import Event, Thread
 
 import structlog
 
 from reservation_worker.apply import ApplyLoop
 from reservation_worker.deadlines import PaymentFrontier
-from reservation_worker.ports import Clock, FatallyBroken, Unavailable
+from reservation_worker.ports import Clock, FatallyBroken, Topics, Unavailable
 from reservation_worker.telemetry.labels import Invariant
 from reservation_worker.telemetry.log_events import (
     DRAIN_BEGAN,
@@ -42,6 +43,8 @@ class WorkerParts:
     frontier: PaymentFrontier | None
     """Wherever there is an owner."""
     frontier_interval_ms: int
+    topics: Topics
+    topics_interval_ms: int
     signals: StopSignals
     clock: Clock
     metrics: Metrics
@@ -74,6 +77,7 @@ class Worker:
             "publish", self._run_owner, has_role=self._parts.owner is not None
         )
         self._start("frontier", self._run_frontier, has_role=self._parts.frontier is not None)
+        self._start("topics", self._run_topics, has_role=True)
         while self._parts.signals.received is None and not self._failed.is_set():
             self._ended.wait(WATCH_INTERVAL_MS / 1000)
         if self._failed.is_set():
@@ -98,13 +102,17 @@ class Worker:
 
     def health(self) -> Health:
         """Say how the process is doing."""
-        return judge(
+        health = judge(
             self._parts.apply.status if self._parts.apply else None,
             self._parts.owner.status if self._parts.owner else None,
             draining=self._draining.is_set(),
             now_ms=self._parts.clock.monotonic_ms(),
             loop_stalled_after_ms=self._config.loop_stalled_after_ms,
         )
+        problems = self._parts.topics.problems()
+        if not problems:
+            return health
+        return replace(health, ready=False, problems=(*health.problems, *problems))
 
     def _start(self, name: str, run: Callable[[], None], *, has_role: bool) -> Thread | None:
         if not has_role:
@@ -156,6 +164,14 @@ class Worker:
             except Unavailable:
                 # The frontier stays where it is: expiry is late, and never early.
                 continue
+
+    def _run_topics(self) -> None:
+        while True:
+            with suppress(Unavailable):
+                # What was found last still counts; the loops say that Kafka does not answer.
+                self._parts.topics.look()
+            if self._input_finished.wait(self._parts.topics_interval_ms / 1000):
+                return
 
     def _abandon(self) -> None:
         """Let every loop that still turns end where it is: that is safe at any moment."""
