@@ -41,6 +41,8 @@ DEAD_LETTER_CODES: Final = (
     "CLOCK_SKEW",
     "BALANCE_DIFFERS",
     "ORPHANED",
+    "ACCOUNT_NOT_ALLOWED",
+    "UNDECIDABLE",
 )
 
 
@@ -145,13 +147,6 @@ class TopicProblem(StrEnum):
     """Than there are shards."""
     MORE_PARTITIONS = "more_partitions"
     """Likewise; they stay empty."""
-
-
-class RetryReason(StrEnum):
-    """Why something was tried again."""
-
-    UNAVAILABLE = "unavailable"
-    REFUSED = "refused"
 
 
 class RebalanceKind(StrEnum):

@@ -36,6 +36,7 @@ from reservation_worker.adapters.kafka.producer import (
     TransactionalProducer,
 )
 from reservation_worker.adapters.kafka.topic_questions import TopicQuestions
+from reservation_worker.adapters.kafka.watched import WatchedConsumer
 from reservation_worker.contracts.records import ANY_PARTITION, DeadLetter, Record
 from reservation_worker.ports import (
     BrokerUnavailable,
@@ -96,12 +97,14 @@ class KafkaInputLog:
         self._gauges = PartitionGauges(parts.topics, parts.metrics, parts.clock)
         self._producer = TransactionalProducer(
             producer_options(config, ROLE),
-            ProducerTimeouts(config.request_timeout_ms, config.transaction_timeout_ms),
+            ProducerTimeouts(
+                config.request_timeout_ms, config.transaction_timeout_ms, config.watch
+            ),
             parts.clock,
         )
         options = member_options(config, ROLE, config.group_id)
         self._voice = ClientVoice(options)
-        self._consumer = Consumer({**options, **self._voice.options})
+        self._consumer = WatchedConsumer({**options, **self._voice.options}, config)
         self._positions = HeldPositions(
             TopicQuestions(config, f"{ROLE}-topics"), parts.clock, self._request_seconds
         )

@@ -14,6 +14,7 @@ from reservation_worker.adapters.kafka.read_back import (
     read_back_options,
 )
 from reservation_worker.adapters.kafka.topic_questions import TopicQuestions
+from reservation_worker.adapters.kafka.watched import WatchedConsumer
 from reservation_worker.adapters.kafka.watermarks import Edge
 from reservation_worker.contracts.records import (
     EVENT_TOPICS,
@@ -117,7 +118,7 @@ class KafkaOutputs:
 
     def _new_reader(self) -> Consumer:
         options = read_back_options(self._config)
-        return Consumer({**options, **ClientVoice(options).options})
+        return WatchedConsumer({**options, **ClientVoice(options).options}, self._config)
 
     def _reading(self, consumer: Consumer, passes: list[Pass]) -> KafkaReadBack:
         return KafkaReadBack(consumer, passes, self._config.request_timeout_ms, self._clock)

@@ -3,13 +3,14 @@
 from collections.abc import Mapping
 from typing import Final
 
-from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
+from confluent_kafka import KafkaError, KafkaException, TopicPartition
 
 from reservation_worker.adapters.kafka.client_logs import ClientVoice
 from reservation_worker.adapters.kafka.configuration import KafkaConfig, reader_options
 from reservation_worker.adapters.kafka.errors import error_of, reason_of, sentence_of
 from reservation_worker.adapters.kafka.held_positions import topic_in
 from reservation_worker.adapters.kafka.topic_questions import DescribedTopic, TopicQuestions
+from reservation_worker.adapters.kafka.watched import WatchedConsumer
 from reservation_worker.adapters.kafka.watermarks import Edge
 from reservation_worker.ports import BrokerUnavailable, PaymentEnds
 
@@ -28,7 +29,7 @@ class KafkaPaymentOffsets:
         # moving: confluentinc/confluent-kafka-javascript#374.
         options = reader_options(config, ROLE)
         self._voice = ClientVoice(options)
-        self._consumer = Consumer({**options, **self._voice.options})
+        self._consumer = WatchedConsumer({**options, **self._voice.options}, config)
 
     def ends(self) -> PaymentEnds:
         """Return the end of every partition, records of open transactions included.

@@ -21,8 +21,11 @@ from reservation_worker.adapters.kafka.errors import (
     says_no_right,
     sentence_of,
 )
+from reservation_worker.adapters.kafka.watched import WatchedProducer
 from reservation_worker.ports import (
+    UNWATCHED,
     BrokerUnavailable,
+    CallWatch,
     Clock,
     CommitFateUnknown,
     FatallyBroken,
@@ -46,10 +49,11 @@ A plain tuple, because it is made for every event that is published.
 
 @dataclass(frozen=True, slots=True)
 class ProducerTimeouts:
-    """How long to try what may be tried again."""
+    """How long to try what may be tried again, and who watches the calls."""
 
     request_ms: int
     transaction_ms: int
+    watch: CallWatch = UNWATCHED
 
 
 class _Aborted(Exception):
@@ -93,12 +97,15 @@ class TransactionalProducer:
             FatallyBroken: Kafka refuses this client.
         """
         if self._producer is None:
-            producer = Producer(
+            producer = WatchedProducer(
                 {
                     **self._options,
                     **self._voice.options,
                     "on_delivery": self._note_undelivered,
-                }
+                },
+                self._timeouts.watch,
+                self._timeouts.request_ms,
+                self._timeouts.transaction_ms,
             )
             self._initialize(producer)
             self._producer = producer

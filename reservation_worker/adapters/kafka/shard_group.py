@@ -16,6 +16,7 @@ from reservation_worker.adapters.kafka.configuration import (
 from reservation_worker.adapters.kafka.errors import error_of, reason_of, sentence_of
 from reservation_worker.adapters.kafka.membership import MembershipCapture
 from reservation_worker.adapters.kafka.positions import Asking, committed_positions
+from reservation_worker.adapters.kafka.watched import WatchedConsumer
 from reservation_worker.ports import Clock, FatallyBroken, OwnedShards, Position
 from reservation_worker.telemetry.labels import RebalanceKind
 from reservation_worker.telemetry.log_events import (
@@ -47,12 +48,13 @@ class KafkaShardGroup:
         self._logger = structlog.get_logger()
         self._tenures: dict[int, int] = {}
         self._rebalances_total = 0
+        self._is_settled = False
         options = {
             **member_options(config, ROLE, config.group_id + SHARDS_GROUP_SUFFIX),
             "enable.partition.eof": False,
         }
         self._voice = ClientVoice(options)
-        self._consumer = Consumer({**options, **self._voice.options})
+        self._consumer = WatchedConsumer({**options, **self._voice.options}, config)
         self._membership = MembershipCapture(self._consumer, clock)
         self._consumer.subscribe(
             [topic],
@@ -75,7 +77,7 @@ class KafkaShardGroup:
             if self._rebalances_total == rebalances_total:
                 membership = captured
                 break
-        return OwnedShards(dict(self._tenures), membership)
+        return OwnedShards(dict(self._tenures), membership, self._is_settled)
 
     def positions(self, shards: Sequence[int]) -> Mapping[int, Position | None]:
         """Read stable positions, after any open transaction; None where there is none.
@@ -119,6 +121,7 @@ class KafkaShardGroup:
         self._membership.forget()
         for partition in partitions:
             self._tenures[partition.partition] = self._rebalances_total
+        self._is_settled = True
         self._count(RebalanceKind.ASSIGNED, PARTITIONS_ASSIGNED, partitions)
         starts = [TopicPartition(self._topic, partition.partition, 0) for partition in partitions]
         try:
@@ -140,6 +143,8 @@ class KafkaShardGroup:
     def _forget(self, partitions: list[TopicPartition], kind: RebalanceKind, event: str) -> None:
         """Own these no longer; the client takes them away when the callback returns."""
         self._rebalances_total += 1
+        if kind is RebalanceKind.LOST or not self._incremental:
+            self._is_settled = False
         self._membership.forget()
         for partition in partitions:
             self._tenures.pop(partition.partition, None)

@@ -19,6 +19,7 @@ from reservation_worker.adapters.kafka.errors import (
     says_no_right,
     says_unknown_topic,
 )
+from reservation_worker.adapters.kafka.watched import WatchedAdmin
 from reservation_worker.adapters.kafka.watermarks import Edge, edge_offsets
 from reservation_worker.ports import Partition
 
@@ -52,7 +53,7 @@ class TopicQuestions:
         options = connection_options(config, role)
         self.voice = ClientVoice(options)
         self._seconds = config.request_timeout_ms / 1000
-        self._admin = AdminClient({**options, **self.voice.options})
+        self._admin = WatchedAdmin({**options, **self.voice.options}, config)
 
     @property
     def admin(self) -> AdminClient:
@@ -65,9 +66,14 @@ class TopicQuestions:
         Raises:
             BrokerUnavailable: Kafka does not answer.
         """
-        asked = self.begin_describing(names)
         try:
-            return described(asked)
+            return described(
+                self._admin.describe_topics(
+                    TopicCollection(list(names)),
+                    include_authorized_operations=True,
+                    request_timeout=self._seconds,
+                )
+            )
         except KafkaException as exception:
             raise self.voice.explained(
                 error_of(exception), f"Asking for the topics {', '.join(names)}", self._admin
@@ -76,7 +82,9 @@ class TopicQuestions:
     def begin_describing(self, names: Sequence[str]) -> Mapping[str, "Future[TopicDescription]"]:
         """Ask without waiting; `described` takes the answers."""
         self._admin.poll(0)
-        answers: Mapping[str, Future[TopicDescription]] = self._admin.describe_topics(
+        # Not the watched call, which waits for the answers.
+        answers: Mapping[str, Future[TopicDescription]] = AdminClient.describe_topics(
+            self._admin,
             TopicCollection(list(names)),
             include_authorized_operations=True,
             request_timeout=self._seconds,
