@@ -1,12 +1,13 @@
 """From what a step did to the records that say so: the same bytes for the same event."""
 
 from collections.abc import Iterable
-from typing import assert_never
+from typing import Final, assert_never
 
 from reservation_worker.contracts.instants import instant_text, optional_instant_text
 from reservation_worker.contracts.records import OutputRecord
 from reservation_worker.contracts.removed import orphan_record, tombstone_record
 from reservation_worker.contracts.written import (
+    EVENT_SOURCE,
     WrittenAcknowledgedLine,
     WrittenAcknowledgedUnits,
     WrittenAcknowledgement,
@@ -47,32 +48,43 @@ from reservation_worker.domain.reservation import (
 )
 from reservation_worker.domain.stock import Stock
 
+UNNAMED_SOURCE: Final = EVENT_SOURCE.encode()
+"""Of events that no deployment publishes: a test's, or an audit's."""
 
-def encode_step(shard: int, step: int, events: Iterable[PublishedEvent]) -> list[OutputRecord]:
+
+def encode_step(
+    shard: int, step: int, events: Iterable[PublishedEvent], source: bytes = UNNAMED_SOURCE
+) -> list[OutputRecord]:
     """Return the records of one step, in the order of its events; dead letters behind them."""
     prefix = f"{shard}-{step}-"
     told = list(events)
-    records = [encode_event(event, f"{prefix}{index}", shard) for index, event in enumerate(told)]
+    records = [
+        encode_event(event, f"{prefix}{index}", shard, source) for index, event in enumerate(told)
+    ]
     removals = (event for event in told if isinstance(event, ReservationRemoved))
     return records + [orphan_record(removed) for removed in removals if removed.early_facts]
 
 
-def encode_event(event: PublishedEvent, event_id: str, partition: int) -> OutputRecord:
+def encode_event(
+    event: PublishedEvent, event_id: str, partition: int, source: bytes = UNNAMED_SOURCE
+) -> OutputRecord:
     """Return the record of one event; ``event_id`` is ``shard-step-index``."""
     match event:
         case ReservationChanged():
-            return _reservation_changed(event, event_id, partition)
+            return _reservation_changed(event, event_id, partition, source)
         case UnitsAcknowledged():
-            return _units_acknowledged(event, event_id, partition)
+            return _units_acknowledged(event, event_id, partition, source)
         case StockChanged():
-            return _stock_changed(event, event_id, partition)
+            return _stock_changed(event, event_id, partition, source)
         case ReservationRemoved():
-            return tombstone_record(event, event_id, partition)
+            return tombstone_record(event, event_id, partition, source)
         case _:
             assert_never(event)
 
 
-def _reservation_changed(event: ReservationChanged, event_id: str, partition: int) -> OutputRecord:
+def _reservation_changed(
+    event: ReservationChanged, event_id: str, partition: int, source: bytes
+) -> OutputRecord:
     reservation = event.reservation
     cause = event.cause
     body = WrittenReservation(
@@ -118,10 +130,12 @@ def _reservation_changed(event: ReservationChanged, event_id: str, partition: in
         internal=_reservation_internal(reservation),
     )
     traceparent = None if cause is None else cause.traceparent
-    return reservation_record(body, reservation.id.key.encode(), traceparent, partition)
+    return reservation_record(body, reservation.id.key.encode(), traceparent, partition, source)
 
 
-def _units_acknowledged(event: UnitsAcknowledged, event_id: str, partition: int) -> OutputRecord:
+def _units_acknowledged(
+    event: UnitsAcknowledged, event_id: str, partition: int, source: bytes
+) -> OutputRecord:
     body = WrittenAcknowledgement(
         event_id=event_id,
         account=event.account,
@@ -134,7 +148,7 @@ def _units_acknowledged(event: UnitsAcknowledged, event_id: str, partition: int)
     )
     key = join_key(event.account, event.order_id).encode()
     traceparent = None if event.cause is None else event.cause.traceparent
-    return acknowledgement_record(body, key, traceparent, partition)
+    return acknowledgement_record(body, key, traceparent, partition, source)
 
 
 def _acknowledged_lines(lines: tuple[AcknowledgedLine, ...]) -> list[WrittenAcknowledgedLine]:
@@ -144,7 +158,9 @@ def _acknowledged_lines(lines: tuple[AcknowledgedLine, ...]) -> list[WrittenAckn
     ]
 
 
-def _stock_changed(event: StockChanged, event_id: str, partition: int) -> OutputRecord:
+def _stock_changed(
+    event: StockChanged, event_id: str, partition: int, source: bytes
+) -> OutputRecord:
     stock = event.stock
     body = WrittenStock(
         event_id=event_id,
@@ -163,7 +179,8 @@ def _stock_changed(event: StockChanged, event_id: str, partition: int) -> Output
         internal=_stock_internal(stock, event.cause),
     )
     occurred_at = instant_text(event.occurred_at_ms)
-    return stock_record(body, stock.id.key.encode(), occurred_at, event.traceparent, partition)
+    key = stock.id.key.encode()
+    return stock_record(body, key, occurred_at, event.traceparent, partition, source)
 
 
 def _reservation_internal(reservation: Reservation) -> WrittenReservationInternal:

@@ -29,6 +29,7 @@ from reservation_worker.ports.restoring import (
     Outputs,
     ReadBack,
     Restoring,
+    Turn,
 )
 from reservation_worker.ports.store import (
     DueWork,
@@ -118,6 +119,7 @@ __all__ = [
     "StuckCall",
     "Topics",
     "Transactions",
+    "Turn",
     "Unavailable",
     "Waypoint",
 ]

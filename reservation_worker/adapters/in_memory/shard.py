@@ -58,6 +58,12 @@ class Shard:
     published: int = 0
     torn: bool = False
     verified_server: str = ""
+    deployment: str = ""
+    """Whose it is; empty: nobody's yet, or an older release's."""
+    last_call: int = 0
+    """Of the rebuild in this epoch."""
+    demanded: str = ""
+    adopts: bool = False
     stocks: dict[StockId, Stock] = field(default_factory=dict)
     stock_versions: dict[StockId, int] = field(default_factory=dict)
     reservations: dict[ReservationId, Reservation] = field(default_factory=dict)

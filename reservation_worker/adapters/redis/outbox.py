@@ -19,6 +19,7 @@ from reservation_worker.adapters.redis.records import (
     groups,
     present,
 )
+from reservation_worker.contracts.encode import UNNAMED_SOURCE
 from reservation_worker.contracts.instants import instant_text
 from reservation_worker.contracts.records import OutputRecord
 from reservation_worker.contracts.removed import orphan_record, tombstone_record
@@ -72,11 +73,13 @@ _NOTHING_RARE: Final = ((), (), (), False)
 _NO_INTERNAL: Final = WrittenStockInternal()
 
 
-def encode_outbox_entry(shard: int, step: int, packed: bytes) -> OutboxEntry[OutputRecord]:
+def encode_outbox_entry(
+    shard: int, step: int, packed: bytes, source: bytes = UNNAMED_SOURCE
+) -> OutboxEntry[OutputRecord]:
     """Return the records of a step in the order in which they are published."""
     layout, change_heads, changes, stock_heads, stocks, removals, shortfalls = decode_array(packed)
     assert layout == OUTBOX_FORMAT, f"an outbox entry of another release: {layout}"
-    entry = _Entry(shard, step)
+    entry = _Entry(shard, step, source)
     causes: list[Value] = [None]
     for head, (cause, reservation) in zip(
         groups(change_heads, _HEAD_WIDTH), groups(changes, 2), strict=True
@@ -99,10 +102,11 @@ def encode_outbox_entry(shard: int, step: int, packed: bytes) -> OutboxEntry[Out
 class _Entry:
     """Collects the records of one step, and numbers them."""
 
-    def __init__(self, shard: int, step: int) -> None:
+    def __init__(self, shard: int, step: int, source: bytes) -> None:
         self.records: list[OutputRecord] = []
         self.remarks: list[AnyRemark] = []
         self._shard = shard
+        self._source = source
         self._prefix = f"{shard}-{step}-"
 
     def add_change(self, head: Sequence[Any], cause: Value, packed: list[Any]) -> None:
@@ -133,7 +137,9 @@ class _Entry:
             WrittenCause(cause[0], cause[1], cause[2], cause[3] or None) if cause else None,
             _reservation_internal(packed),
         )
-        self.records.append(reservation_record(body, encoded_key, traceparent, self._shard))
+        self.records.append(
+            reservation_record(body, encoded_key, traceparent, self._shard, self._source)
+        )
         is_refund_new = refund_needed and not is_payment_named
         if shortages or conflicts or is_refund_new or reason == _DEADLINE_REACHED:
             remark = Remark(
@@ -156,7 +162,9 @@ class _Entry:
                 _acknowledged_lines(lines, already_counted),
             )
             self.records.append(
-                acknowledgement_record(acknowledgement, encoded_key, traceparent, self._shard)
+                acknowledgement_record(
+                    acknowledgement, encoded_key, traceparent, self._shard, self._source
+                )
             )
 
     def add_stock(
@@ -190,7 +198,9 @@ class _Entry:
         traceparent = traced[4] or None if traced else None
         key = f"{account}/{name}".encode()
         occurred_at = instant_text(occurred_at_ms)
-        self.records.append(stock_record(body, key, occurred_at, traceparent, self._shard))
+        self.records.append(
+            stock_record(body, key, occurred_at, traceparent, self._shard, self._source)
+        )
 
     def add_removals(self, packed: list[Any]) -> None:
         letters: list[OutputRecord] = []
@@ -204,7 +214,7 @@ class _Entry:
                 tuple(groups(early_facts, 3)) if early_facts else (),
             )
             event_id = f"{self._prefix}{len(self.records)}"
-            self.records.append(tombstone_record(removed, event_id, self._shard))
+            self.records.append(tombstone_record(removed, event_id, self._shard, self._source))
             self.remarks.append(remark_on_removal(removed))
             if removed.early_facts:
                 letters.append(orphan_record(removed))

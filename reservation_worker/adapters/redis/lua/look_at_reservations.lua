@@ -9,6 +9,11 @@
 -- Replies { { epoch, step, torn }, { packed, score in each index, acknowledged... }..., { score of
 --   each entry } }; of acknowledged units each: stock's packed, score of entry, of settlement.
 
+local foreign = guard.refuse_foreign(KEYS[1])
+if foreign then
+  return foreign
+end
+
 local ACKNOWLEDGED = wire.reservation.ACKNOWLEDGED
 local FIRST, WIDTH, STOCK = wire.line.FIRST, wire.line.WIDTH, wire.line.STOCK
 

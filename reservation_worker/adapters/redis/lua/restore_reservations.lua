@@ -2,15 +2,15 @@
 -- Purpose: the second half of restoring a shard, after all of its stocks. A later version of a
 --   reservation replaces an earlier one and what that one had in the indexes.
 -- Keys: meta, reservation, stock, acknowledged, due, settle, over, awaiting
--- Arguments: epoch, then for each reservation: account/order, packed (empty: it was removed),
+-- Arguments: epoch, number, then for each reservation: account/order, packed (empty: it was removed),
 --   timestamp of the record
--- Outcomes: epoch, server
+-- Outcomes: foreign, epoch, server, turn
 -- Needs: wire, chunks, guard, stocks, drafts, indexes
 -- Replies { 0, reason, epoch } or { 1 }.
 
-local refusal = guard.refuse_restoring(KEYS[1], ARGV[1])
-if refusal then
-  return { 0, refusal[1], refusal[2] }
+local reply = guard.turn(KEYS[1], ARGV[1], ARGV[2])
+if reply then
+  return reply
 end
 
 local ACKNOWLEDGED, EXPIRES_AT = wire.reservation.ACKNOWLEDGED, wire.reservation.EXPIRES_AT
@@ -79,12 +79,12 @@ local function index(key, packed, timestamp)
 end
 
 local keys, keys_and_values, removed = {}, {}, {}
-for position = 2, #ARGV, 3 do
+for position = 3, #ARGV, 3 do
   keys[#keys + 1] = prefix .. 'r:' .. ARGV[position]
 end
 local earlier = chunks.read(keys)
 for number = 1, #keys do
-  local key, packed, timestamp = ARGV[3 * number - 1], ARGV[3 * number], ARGV[3 * number + 1]
+  local key, packed, timestamp = ARGV[3 * number], ARGV[3 * number + 1], ARGV[3 * number + 2]
   if earlier[number] then
     index(key, earlier[number], false)
   end
@@ -106,4 +106,5 @@ indexes.write_scores(prefix .. 'awaiting', kept.awaiting)
 for name, of_stock in pairs(entries) do
   indexes.write_scores(prefix .. 'a:' .. name, of_stock)
 end
+guard.end_turn(KEYS[1], ARGV[2])
 return { 1 }
