@@ -12,7 +12,7 @@ from reservation_worker.adapters.kafka.payment_offsets import KafkaPaymentOffset
 from reservation_worker.adapters.kafka.shard_group import KafkaShardGroup
 from reservation_worker.adapters.kafka.transactions import KafkaTransactions, TransactionsParts
 from reservation_worker.apply import ApplyConfig, ApplyLoop, ApplyParts
-from reservation_worker.composition.clients import build_restoring, build_store
+from reservation_worker.composition.clients import build_restoring, build_store, event_source
 from reservation_worker.composition.inputs import build_dead_letter, build_decoder
 from reservation_worker.composition.topics import input_topics, output_topics
 from reservation_worker.contracts.records import DeadLetter, OutputRecord, Record
@@ -57,6 +57,8 @@ class Foundation:
     """What all loops of one process share."""
 
     settings: Settings
+    deployment: str
+    """Whose state the shards are."""
     kafka: KafkaConfig
     clock: Clock
     metrics: Metrics
@@ -94,7 +96,7 @@ def build_apply(foundation: Foundation, wake_publisher: Callable[[], None]) -> A
         ),
         ApplyParts(
             log=surroundings.input_log(log),
-            store=surroundings.store(build_store(settings)),
+            store=surroundings.store(build_store(settings, foundation.deployment)),
             decode=build_decoder(settings).decode,
             dead_letter=build_dead_letter(settings),
             clock=foundation.clock,
@@ -110,7 +112,7 @@ def build_frontier(foundation: Foundation) -> PaymentFrontier:
     settings = foundation.settings
     return PaymentFrontier(
         KafkaPaymentOffsets(foundation.kafka, settings.topics.payment_approved),
-        foundation.surroundings.store(build_store(settings)),
+        foundation.surroundings.store(build_store(settings, foundation.deployment)),
         foundation.clock,
         foundation.metrics,
     )
@@ -123,7 +125,7 @@ def build_owner(
     settings, surroundings = foundation.settings, foundation.surroundings
     publish = settings.publish
     clock, metrics, waypoint = foundation.clock, foundation.metrics, surroundings.waypoint
-    store = surroundings.store(build_store(settings))
+    store = surroundings.store(build_store(settings, foundation.deployment))
     group = KafkaShardGroup(foundation.kafka, settings.topics.shards, foundation.clock, metrics)
     outputs = output_topics(settings)
     transactions = KafkaTransactions(
@@ -131,13 +133,14 @@ def build_owner(
     )
     recovery = RecoveryParts(
         store=store,
-        restoring=build_restoring(settings),
+        restoring=build_restoring(settings, foundation.deployment),
         group=group,
         transactions=transactions,
         outputs=KafkaOutputs(foundation.kafka, outputs, clock),
         clock=clock,
         metrics=metrics,
         waypoint=waypoint,
+        event_source=event_source(settings),
     )
     publisher = Publisher(
         PublishConfig(

@@ -31,15 +31,19 @@ def build_metrics(settings: Settings, registry: CollectorRegistry) -> Metrics:
 
 def build_worker(
     settings: Settings,
+    deployment: str,
     role: Role,
     metrics: Metrics,
     signals: StopSignals,
     surroundings: Surroundings | None = None,
 ) -> Worker:
-    """Return a process's worker; nothing is sent before it runs."""
+    """Return a process's worker; nothing is sent before it runs.
+
+    `deployment`: whose state the shards are, as `read_deployment` tells.
+    """
     clock = build_clock()
     foundation = Foundation(
-        settings, kafka_config(settings), clock, metrics, surroundings or Surroundings()
+        settings, deployment, kafka_config(settings), clock, metrics, surroundings or Surroundings()
     )
     wake_up = WakeUp()
     frontier = build_frontier(foundation) if role.publishes else None

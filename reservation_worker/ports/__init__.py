@@ -25,6 +25,7 @@ from reservation_worker.ports.kafka import (
 )
 from reservation_worker.ports.restoring import (
     Outputs,
+    PublishedBy,
     ReadBack,
     Restoring,
     Turn,
@@ -94,6 +95,7 @@ __all__ = [
     "Polled",
     "Position",
     "Positions",
+    "PublishedBy",
     "PublishedTopics",
     "ReadBack",
     "ReservationsLook",
