@@ -136,18 +136,19 @@ def run_worker(
         build_worker,
         read_deployment,
     )
-    from reservation_worker.telemetry.labels import Dependency
+    from reservation_worker.settings.shown import settings_that_differ
     from reservation_worker.telemetry.log_events import HTTP_SERVER_STARTED
     from reservation_worker.worker import Role
 
     registry = CollectorRegistry()
     metrics = build_metrics(settings, registry)
-    for dependency in Dependency:
-        metrics.dependency_up.labels(dependency=dependency).set(1)
     metrics.build.info({"version": release_version()})
+    about = {"version": release_version(), "settings": settings_that_differ(settings)}
     with reaching_kafka(settings):
         deployment = read_deployment(settings)
-    worker = build_worker(settings, deployment, Role(role.value), metrics, signals, surroundings)
+    worker = build_worker(
+        settings, deployment, Role(role.value), metrics, signals, about, surroundings
+    )
     http = settings.http
     try:
         server = ProbeServer(http.host, http.port, Probe(worker), registry)

@@ -32,6 +32,7 @@ from reservation_worker.contracts.written import (
 from reservation_worker.domain.facts import Cause, LineUnits
 from reservation_worker.domain.keys import join_key
 from reservation_worker.domain.outcome import (
+    AcknowledgedLine,
     PublishedEvent,
     ReservationChanged,
     ReservationRemoved,
@@ -119,6 +120,7 @@ def _reservation_changed(
                 shortage.stock_id.sku,
                 shortage.requested,
                 shortage.available,
+                shortage.unknown,
             )
             for shortage in event.shortages
         ],
@@ -141,14 +143,19 @@ def _units_acknowledged(
         version=event.version,
         acknowledged_at=instant_text(event.acknowledged_at_ms),
         invoice_id=event.invoice_id,
-        lines=[
-            WrittenAcknowledgedLine(line.line_id, line.warehouse_id, line.sku, line.quantity)
-            for line in event.lines
-        ],
+        lines=_acknowledged_lines(event.lines),
+        already_counted=_acknowledged_lines(event.already_counted),
     )
     key = join_key(event.account, event.order_id).encode()
     traceparent = None if event.cause is None else event.cause.traceparent
     return acknowledgement_record(body, key, traceparent, partition, source)
+
+
+def _acknowledged_lines(lines: tuple[AcknowledgedLine, ...]) -> list[WrittenAcknowledgedLine]:
+    return [
+        WrittenAcknowledgedLine(line.line_id, line.warehouse_id, line.sku, line.quantity)
+        for line in lines
+    ]
 
 
 def _stock_changed(
@@ -181,7 +188,7 @@ def _reservation_internal(reservation: Reservation) -> WrittenReservationInterna
         order_digest=reservation.order_digest,
         payment_id=reservation.payment_id,
         acknowledged=tuple(
-            WrittenAcknowledgedUnits(units.line_index, units.invoiced_at_ms, units.units)
+            WrittenAcknowledgedUnits(units.line_index, units.compared_at_ms, units.units)
             for units in reservation.acknowledged
         ),
         invoices=_remembered(reservation.invoices),
@@ -199,7 +206,9 @@ def _remembered(documents: tuple[Remembered, ...]) -> tuple[WrittenRemembered, .
 def _kept(kept: Kept) -> WrittenKept:
     match kept:
         case KeptInvoice():
-            return WrittenKeptInvoice(kept.invoice_id, kept.invoiced_at_ms, _units(kept.lines))
+            return WrittenKeptInvoice(
+                kept.invoice_id, kept.invoiced_at_ms, _units(kept.lines), kept.compared_at_ms
+            )
         case KeptCancellation():
             return WrittenKeptCancellation(kept.cancellation_id, _units(kept.lines))
         case _:

@@ -68,10 +68,14 @@ class WrittenShortage(msgspec.Struct, frozen=True, gc=False):
     sku: str
     requested: int
     available: int
+    unknown: bool = False
 
 
 class WrittenAcknowledgedUnits(msgspec.Struct, frozen=True, gc=False):
-    """Acknowledged, not yet settled units of one line, counted from 0, with one date."""
+    """Acknowledged, not yet settled units of one line, counted from 0, with one date.
+
+    The date is the one that is compared with counts; the name was given when it was the invoice's.
+    """
 
     line: int
     invoiced_at_ms: int
@@ -98,6 +102,8 @@ class WrittenKeptInvoice(msgspec.Struct, frozen=True, gc=False, tag_field="kind"
     id: str | None
     at_ms: int
     lines: Sequence[WrittenUnits]
+    compared_at_ms: int | None = None
+    """None in what was written before invoices had it: it is ``at_ms``."""
 
 
 class WrittenKeptCancellation(
@@ -156,7 +162,7 @@ class WrittenReservation(msgspec.Struct, frozen=True, gc=False):
 
 
 class WrittenAcknowledgedLine(msgspec.Struct, frozen=True, gc=False):
-    """Units of one line that the ERP must still take out of its stock."""
+    """Units of one line that an invoice has moved."""
 
     line_id: str
     warehouse_id: str
@@ -174,6 +180,7 @@ class WrittenAcknowledgement(msgspec.Struct, frozen=True, gc=False):
     acknowledged_at: str
     invoice_id: str | None
     lines: Sequence[WrittenAcknowledgedLine]
+    already_counted: Sequence[WrittenAcknowledgedLine]
 
 
 class WrittenStockInternal(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
@@ -259,7 +266,7 @@ def acknowledgement_record(
     partition: int,
     source: bytes,
 ) -> OutputRecord:
-    """Return the record of what one invoice acknowledged."""
+    """Return the record of what one invoice moved."""
     return OutputRecord(
         OutputTopic.ACKNOWLEDGED_RESERVATION,
         partition,

@@ -6,7 +6,7 @@ from typing import Generic, Protocol, TypeVar
 
 from reservation_worker.domain.facts import DeadlineReached, Fact, RetentionReached, Settlement
 from reservation_worker.domain.keys import ReservationId, StockId
-from reservation_worker.domain.outcome import OutcomeKind, Remark, RemovalRemark
+from reservation_worker.domain.outcome import AnyRemark, OutcomeKind
 from reservation_worker.domain.reservation import Reservation
 from reservation_worker.domain.stock import Stock
 from reservation_worker.domain.values import value_class
@@ -119,7 +119,7 @@ class OutboxEntry(Generic[Written_co]):
     step: int
     records: tuple[Written_co, ...]
     """In order; the same ones whenever the entry is read."""
-    remarks: tuple[Remark | RemovalRemark, ...]
+    remarks: tuple[AnyRemark, ...]
     """What of its changes is to be counted once they are published."""
 
 

@@ -39,13 +39,13 @@ local function index_units(key, reservation, at, units, is_there)
   local name = account .. '/' .. reservation[at + STOCK]
   local read = stock_of(name)
   local member = drafts.member(order, (at - FIRST) / WIDTH, units.count)
-  if stocks.has_released(read.stock, read.counts, units.invoiced_at, member) then
+  if stocks.has_released(read.stock, read.counts, units.compared_at, member) then
     settlements[name .. '/' .. order] = is_there and read.stock[COUNTED_AT]
     return
   end
   local of_stock = entries[name] or {}
   entries[name] = of_stock
-  of_stock[member .. '/' .. wire.integer(units.invoiced_at)] = is_there and units.invoiced_at
+  of_stock[member .. '/' .. wire.integer(units.compared_at)] = is_there and units.compared_at
 end
 
 local function index_kept(key, reservation, timestamp)
@@ -73,7 +73,7 @@ local function index(key, packed, timestamp)
     return
   end
   for position = 1, #list, 3 do
-    local units = { invoiced_at = list[position + 1], count = list[position + 2] }
+    local units = { compared_at = list[position + 1], count = list[position + 2] }
     index_units(key, reservation, FIRST + list[position] * WIDTH, units, is_there)
   end
 end

@@ -38,6 +38,7 @@ local step = {
   changed_stock_count = 0,
   removals = {}, -- key, status, when the retention ended, early facts; ...
   removed_records = {}, -- in the same order
+  shortfalls = 0, -- stocks of which a balance of this step counted less than is held
   settlements = {}, -- member of the settle index -> score, or false to remove it
 }
 
