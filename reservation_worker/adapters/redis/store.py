@@ -71,6 +71,7 @@ class RedisStore:
 
     def now_ms(self) -> int:
         """Return the server's wall clock."""
+        self._servers.check()
         answer = self._calls.command("TIME", None)
         seconds, microseconds = answer
         return int(seconds) * 1000 + int(microseconds) // 1000
