@@ -33,12 +33,24 @@ RECORDS_DEAD_LETTERED: Final = "records_dead_lettered"
 STEP_REFUSED: Final = "step_refused"
 OFFSETS_SOUGHT_BACK: Final = "offsets_sought_back"
 COMMIT_FAILED: Final = "commit_failed"
+TOPIC_CREATED_ANEW: Final = "topic_created_anew"
+"""The held or committed positions belong to a topic of that name that is gone."""
+
+# Topics
+TOPIC_PROBLEM_FOUND: Final = "topic_problem_found"
+"""A topic is not as the guarantees need it, or a right on it is missing; the reason says it all."""
+TOPIC_PROBLEM_ENDED: Final = "topic_problem_ended"
 
 # Shards and output
 SHARD_TAKEN_OVER: Final = "shard_taken_over"
 SHARD_RELEASED: Final = "shard_released"
 SHARD_HELD: Final = "shard_held"
 """A shard stopped, because going on would mean deciding on a wrong state."""
+SHARD_FOREIGN: Final = "shard_foreign"
+"""Redis has another deployment's state there: nobody here touches it."""
+SHARD_UNVERIFIED: Final = "shard_unverified"
+"""Facts wait for a shard that no owner has verified on the Redis that this worker looks at."""
+SHARD_VERIFIED_AT_LAST: Final = "shard_verified_at_last"
 SHARD_REBUILD_BEGAN: Final = "shard_rebuild_began"
 """What Redis has of a shard cannot be trusted: it is dropped, and restored from the topics."""
 SHARD_REBUILD_PROGRESSED: Final = "shard_rebuild_progressed"
@@ -61,3 +73,6 @@ RESERVATIONS_REMOVED: Final = "reservations_removed"
 """Kept long enough: they leave Redis, and are tombstones in their topic."""
 FRONTIER_STALLED: Final = "frontier_stalled"
 FRONTIER_RECOVERED: Final = "frontier_recovered"
+
+TROUBLES: Final = frozenset({CLIENT_WARNED, COMMIT_FAILED, PRODUCER_RECREATED, TRANSACTION_ABORTED})
+"""What repeats itself in an outage: the same line no more than once in ten seconds."""

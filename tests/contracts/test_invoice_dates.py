@@ -14,6 +14,7 @@ from reservation_worker.domain.facts import OrderInvoiced
 from reservation_worker.settings.accounts import AccountSettings
 from tests.contracts.reading import INVOICE, TOPICS, json_record
 
+NOW_MS = parse_instant_ms("2027-01-01T00:00:00Z")
 READER = Decoder(
     DecoderConfig(
         topics=TOPICS,
@@ -30,7 +31,8 @@ def compared_at_ms(account: str, invoiced_at: str, record_at: str) -> int:
     """Return what a decoded invoice is compared by; its own date stays as it was."""
     body = INVOICE | {"account": account, "invoiced_at": invoiced_at}
     record = json_record(FactKind.ORDER_INVOICED, body)
-    fact = READER.decode(replace(record, timestamp_ms=parse_instant_ms(record_at)))
+    record_ms = parse_instant_ms(record_at) if record_at else -1
+    fact = READER.decode(replace(record, timestamp_ms=record_ms), NOW_MS)
     assert isinstance(fact, OrderInvoiced), fact
     assert parse_instant_ms(invoiced_at) == fact.invoiced_at_ms
     return fact.compared_at_ms
@@ -45,6 +47,8 @@ def compared_at_ms(account: str, invoiced_at: str, record_at: str) -> int:
         ("days", "2026-11-24T03:00:00Z", "2026-11-24T03:00:00Z"),
         ("days", "2026-12-24T00:00:00Z", "2026-11-24T03:00:00Z"),
         ("days", "2026-11-23T02:55:00Z", "2026-11-23T02:55:00Z"),
+        ("days", "", "2026-11-24T03:00:00Z"),
+        ("days", "1999-12-31T23:59:59Z", "2026-11-24T03:00:00Z"),
     ],
 )
 def test_a_day_is_taken_to_its_end_or_to_its_record(
@@ -68,7 +72,8 @@ def test_invoices_of_the_same_lines_have_one_digest() -> None:
         INVOICE | {"invoiced_at": "2026-11-23T00:07:00Z"},
         {name: value for name, value in INVOICE.items() if name != "lines"},
     )
-    facts = [READER.decode(json_record(FactKind.ORDER_INVOICED, body)) for body in bodies]
+    records = [json_record(FactKind.ORDER_INVOICED, body) for body in bodies]
+    facts = [READER.decode(record, NOW_MS) for record in records]
     first, again, whole = (fact.digest for fact in facts if isinstance(fact, OrderInvoiced))
     assert first == again
     assert first != whole
