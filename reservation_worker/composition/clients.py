@@ -3,6 +3,7 @@
 import secrets
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from redis import Redis
@@ -21,6 +22,7 @@ from reservation_worker.adapters.kafka.topics import TopicAdmin
 from reservation_worker.adapters.redis.configuration import StoreConfig
 from reservation_worker.adapters.redis.restoring import RedisRestoring
 from reservation_worker.adapters.redis.store import RedisStore
+from reservation_worker.composition.clocks import LatestClock
 from reservation_worker.ports import UNWATCHED, CallWatch, Clock
 from reservation_worker.settings.client_options import (
     kafka_security_options,
@@ -132,9 +134,16 @@ def store_config(settings: Settings) -> StoreConfig:
     )
 
 
-def build_store(settings: Settings) -> RedisStore:
-    """Return the store; each thread has one of its own."""
-    return RedisStore(build_redis_client(settings), store_config(settings), build_clock())
+def build_store(settings: Settings, clock: Clock | None = None) -> RedisStore:
+    """Return the store; each thread has one of its own. What it applies, it stamps by the clock."""
+    client = build_redis_client(settings)
+    return RedisStore(client, store_config(settings), clock or build_clock())
+
+
+def build_latest_clock(settings: Settings, clock: Clock) -> Clock:
+    """Return the later of a clock and Redis', with a client of its own for all threads."""
+    config = replace(store_config(settings), attempts_max=1)
+    return LatestClock(clock, RedisStore(build_redis_client(settings), config, clock).now_ms)
 
 
 def build_restoring(settings: Settings) -> RedisRestoring:

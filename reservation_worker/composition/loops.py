@@ -42,6 +42,10 @@ def _same_store(store: Store[OutputRecord]) -> Store[OutputRecord]:
     return store
 
 
+def _same_clock(clock: Clock) -> Clock:
+    return clock
+
+
 def _same_log(log: InputLog[Record, DeadLetter]) -> InputLog[Record, DeadLetter]:
     return log
 
@@ -53,6 +57,7 @@ class Surroundings:
     store: Callable[[Store[OutputRecord]], Store[OutputRecord]] = _same_store
     input_log: Callable[[InputLog[Record, DeadLetter]], InputLog[Record, DeadLetter]] = _same_log
     waypoint: Callable[[Waypoint], None] = lambda _waypoint: None
+    clock: Callable[[Clock], Clock] = _same_clock
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +67,8 @@ class Foundation:
     settings: Settings
     kafka: KafkaConfig
     clock: Clock
+    latest_clock: Clock
+    """The later of that one and Redis'."""
     metrics: Metrics
     dependencies: Dependencies
     surroundings: Surroundings
@@ -98,10 +105,10 @@ def build_apply(foundation: Foundation, wake_publisher: Callable[[], None]) -> A
         ),
         ApplyParts(
             log=surroundings.input_log(log),
-            store=surroundings.store(build_store(settings)),
+            store=surroundings.store(build_store(settings, foundation.latest_clock)),
             decode=build_decoder(settings).decode,
             dead_letter=build_dead_letter(settings),
-            clock=foundation.clock,
+            clock=foundation.latest_clock,
             metrics=foundation.metrics,
             dependencies=foundation.dependencies,
             wake_publisher=wake_publisher,
@@ -144,7 +151,7 @@ def build_owner(
     settings, surroundings = foundation.settings, foundation.surroundings
     publish = settings.publish
     clock, metrics, waypoint = foundation.clock, foundation.metrics, surroundings.waypoint
-    store = surroundings.store(build_store(settings))
+    store = surroundings.store(build_store(settings, foundation.latest_clock))
     group = KafkaShardGroup(foundation.kafka, settings.topics.shards, foundation.clock, metrics)
     outputs = output_topics(settings)
     transactions = KafkaTransactions(

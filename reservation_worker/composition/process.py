@@ -5,7 +5,11 @@ from collections.abc import Mapping
 from prometheus_client import CollectorRegistry
 
 from reservation_worker.adapters.http.server import ProbeAnswers
-from reservation_worker.composition.clients import build_clock, kafka_config
+from reservation_worker.composition.clients import (
+    build_clock,
+    build_latest_clock,
+    kafka_config,
+)
 from reservation_worker.composition.loops import (
     Foundation,
     Surroundings,
@@ -52,12 +56,19 @@ def build_worker(
         about: what the log is told at its start beside role and slot; no secret.
         surroundings: what is put around its parts.
     """
-    clock = build_clock()
+    surroundings = surroundings or Surroundings()
+    clock = surroundings.clock(build_clock())
     watch = CallWatch(clock.monotonic_ms)
     dependencies = Dependencies(metrics, clock.monotonic_ms, settings.process.silent_after_ms)
     kafka = kafka_config(settings, watch)
     foundation = Foundation(
-        settings, kafka, clock, metrics, dependencies, surroundings or Surroundings()
+        settings=settings,
+        kafka=kafka,
+        clock=clock,
+        latest_clock=build_latest_clock(settings, clock),
+        metrics=metrics,
+        dependencies=dependencies,
+        surroundings=surroundings,
     )
     if not role.publishes:
         metrics.forget_frontier()
