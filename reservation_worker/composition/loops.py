@@ -10,9 +10,11 @@ from reservation_worker.adapters.kafka.input_log import InputLogParts, KafkaInpu
 from reservation_worker.adapters.kafka.outputs import KafkaOutputs
 from reservation_worker.adapters.kafka.payment_offsets import KafkaPaymentOffsets
 from reservation_worker.adapters.kafka.shard_group import KafkaShardGroup
+from reservation_worker.adapters.kafka.topic_needs import TopicLayout
+from reservation_worker.adapters.kafka.topic_watch import TopicWatch
 from reservation_worker.adapters.kafka.transactions import KafkaTransactions, TransactionsParts
 from reservation_worker.apply import ApplyConfig, ApplyLoop, ApplyParts
-from reservation_worker.composition.clients import build_restoring, build_store
+from reservation_worker.composition.clients import build_restoring, build_store, event_source
 from reservation_worker.composition.inputs import build_dead_letter, build_decoder
 from reservation_worker.composition.topics import input_topics, output_topics
 from reservation_worker.contracts.records import DeadLetter, OutputRecord, Record
@@ -50,6 +52,10 @@ def _same_log(log: InputLog[Record, DeadLetter]) -> InputLog[Record, DeadLetter]
     return log
 
 
+def _same_layout(layout: TopicLayout) -> TopicLayout:
+    return layout
+
+
 @dataclass(frozen=True, slots=True)
 class Surroundings:
     """What is put around the parts from outside; by default nothing is."""
@@ -58,6 +64,8 @@ class Surroundings:
     input_log: Callable[[InputLog[Record, DeadLetter]], InputLog[Record, DeadLetter]] = _same_log
     waypoint: Callable[[Waypoint], None] = lambda _waypoint: None
     clock: Callable[[Clock], Clock] = _same_clock
+    topic_layout: Callable[[TopicLayout], TopicLayout] = _same_layout
+    """What is asked of the topics."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +73,8 @@ class Foundation:
     """What all loops of one process share."""
 
     settings: Settings
+    deployment: str
+    """Whose state the shards are."""
     kafka: KafkaConfig
     clock: Clock
     latest_clock: Clock
@@ -72,6 +82,7 @@ class Foundation:
     metrics: Metrics
     dependencies: Dependencies
     surroundings: Surroundings
+    topics: TopicWatch
 
 
 def build_apply(foundation: Foundation, wake_publisher: Callable[[], None]) -> ApplyLoop:
@@ -85,6 +96,7 @@ def build_apply(foundation: Foundation, wake_publisher: Callable[[], None]) -> A
             dead_letter_topic=settings.topics.dead_letter,
             clock=foundation.clock,
             metrics=foundation.metrics,
+            refuse_unsafe=foundation.topics.refuse_unsafe,
             waypoint=surroundings.waypoint,
         ),
     )
@@ -105,7 +117,9 @@ def build_apply(foundation: Foundation, wake_publisher: Callable[[], None]) -> A
         ),
         ApplyParts(
             log=surroundings.input_log(log),
-            store=surroundings.store(build_store(settings, foundation.latest_clock)),
+            store=surroundings.store(
+                build_store(settings, foundation.deployment, foundation.latest_clock)
+            ),
             decode=build_decoder(settings).decode,
             dead_letter=build_dead_letter(settings),
             clock=foundation.latest_clock,
@@ -122,7 +136,7 @@ def build_frontier(foundation: Foundation) -> PaymentFrontier:
     settings = foundation.settings
     return PaymentFrontier(
         KafkaPaymentOffsets(foundation.kafka, settings.topics.payment_approved),
-        foundation.surroundings.store(build_store(settings)),
+        foundation.surroundings.store(build_store(settings, foundation.deployment)),
         foundation.clock,
         foundation.metrics,
     )
@@ -134,7 +148,7 @@ def build_questions(foundation: Foundation) -> tuple[RegularQuestion, ...]:
     payments = KafkaPaymentOffsets(foundation.kafka, settings.topics.payment_approved)
     asked = {
         # Of any broker, and of the one that takes the commits of the input.
-        Dependency.KAFKA: payments.committed_offsets,
+        Dependency.KAFKA: lambda: payments.committed_offsets(payments.ends().topic_id),
         Dependency.REDIS: foundation.surroundings.store(build_store(settings)).now_ms,
     }
     interval_ms = settings.process.question_interval_ms
@@ -151,27 +165,34 @@ def build_owner(
     settings, surroundings = foundation.settings, foundation.surroundings
     publish = settings.publish
     clock, metrics, waypoint = foundation.clock, foundation.metrics, surroundings.waypoint
-    store = surroundings.store(build_store(settings, foundation.latest_clock))
+    store = surroundings.store(
+        build_store(settings, foundation.deployment, foundation.latest_clock)
+    )
     group = KafkaShardGroup(foundation.kafka, settings.topics.shards, foundation.clock, metrics)
     outputs = output_topics(settings)
     transactions = KafkaTransactions(
-        foundation.kafka, TransactionsParts(settings.topics.shards, outputs, clock, waypoint)
+        foundation.kafka,
+        TransactionsParts(
+            settings.topics.shards, outputs, clock, waypoint, foundation.topics.refuse_unsafe
+        ),
     )
     recovery = RecoveryParts(
         store=store,
-        restoring=build_restoring(settings),
+        restoring=build_restoring(settings, foundation.deployment),
         group=group,
         transactions=transactions,
         outputs=KafkaOutputs(foundation.kafka, outputs, clock),
         clock=clock,
         metrics=metrics,
         waypoint=waypoint,
+        event_source=event_source(settings),
     )
     publisher = Publisher(
         PublishConfig(
             entries_per_shard_max=publish.entries_per_shard_max,
             records_per_transaction_max=publish.records_per_transaction_max,
             bytes_per_transaction_max=publish.bytes_per_transaction_max,
+            event_bytes_max=settings.redis.event_bytes_max,
         ),
         PublishParts(store, transactions, metrics, waypoint),
     )

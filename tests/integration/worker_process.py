@@ -63,9 +63,11 @@ def run(
     log_to_stderr(settings)
     signals = StopSignals()
     signals.install()
-    surroundings = Surroundings(clock=lambda clock: ShiftedClock(clock, clock_offset_ms))
-    if fate is not None:
-        surroundings = replace(surroundings, waypoint=Tripwire(fate))
+    surroundings = Surroundings(
+        waypoint=Tripwire(fate) if fate else lambda _waypoint: None,
+        topic_layout=lambda layout: layout if is_checked else replace(layout, reservations=None),
+        clock=lambda clock: ShiftedClock(clock, clock_offset_ms),
+    )
     leave(run_worker(settings, RunRole(role.value), signals, surroundings))
 
 
