@@ -85,6 +85,12 @@ class Foundation:
     topics: TopicWatch
 
 
+def _store_of(foundation: Foundation) -> Store[OutputRecord]:
+    """Return a store of the deployment, that stamps by the latest clock at hand."""
+    store = build_store(foundation.settings, foundation.deployment, foundation.latest_clock)
+    return foundation.surroundings.store(store)
+
+
 def build_apply(foundation: Foundation, wake_publisher: Callable[[], None]) -> ApplyLoop:
     """Return the loop that reads facts and applies them, with clients of its own."""
     settings, surroundings = foundation.settings, foundation.surroundings
@@ -117,9 +123,7 @@ def build_apply(foundation: Foundation, wake_publisher: Callable[[], None]) -> A
         ),
         ApplyParts(
             log=surroundings.input_log(log),
-            store=surroundings.store(
-                build_store(settings, foundation.deployment, foundation.latest_clock)
-            ),
+            store=_store_of(foundation),
             decode=build_decoder(settings).decode,
             dead_letter=build_dead_letter(settings),
             clock=foundation.latest_clock,
@@ -165,9 +169,7 @@ def build_owner(
     settings, surroundings = foundation.settings, foundation.surroundings
     publish = settings.publish
     clock, metrics, waypoint = foundation.clock, foundation.metrics, surroundings.waypoint
-    store = surroundings.store(
-        build_store(settings, foundation.deployment, foundation.latest_clock)
-    )
+    store = _store_of(foundation)
     group = KafkaShardGroup(foundation.kafka, settings.topics.shards, foundation.clock, metrics)
     outputs = output_topics(settings)
     transactions = KafkaTransactions(
