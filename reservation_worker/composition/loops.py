@@ -44,6 +44,10 @@ def _same_store(store: Store[OutputRecord]) -> Store[OutputRecord]:
     return store
 
 
+def _same_clock(clock: Clock) -> Clock:
+    return clock
+
+
 def _same_log(log: InputLog[Record, DeadLetter]) -> InputLog[Record, DeadLetter]:
     return log
 
@@ -59,6 +63,7 @@ class Surroundings:
     store: Callable[[Store[OutputRecord]], Store[OutputRecord]] = _same_store
     input_log: Callable[[InputLog[Record, DeadLetter]], InputLog[Record, DeadLetter]] = _same_log
     waypoint: Callable[[Waypoint], None] = lambda _waypoint: None
+    clock: Callable[[Clock], Clock] = _same_clock
     topic_layout: Callable[[TopicLayout], TopicLayout] = _same_layout
     """What is asked of the topics."""
 
@@ -72,10 +77,18 @@ class Foundation:
     """Whose state the shards are."""
     kafka: KafkaConfig
     clock: Clock
+    latest_clock: Clock
+    """The later of that one and Redis'."""
     metrics: Metrics
     dependencies: Dependencies
     surroundings: Surroundings
     topics: TopicWatch
+
+
+def _store_of(foundation: Foundation) -> Store[OutputRecord]:
+    """Return a store of the deployment, that stamps by the latest clock at hand."""
+    store = build_store(foundation.settings, foundation.deployment, foundation.latest_clock)
+    return foundation.surroundings.store(store)
 
 
 def build_apply(foundation: Foundation, wake_publisher: Callable[[], None]) -> ApplyLoop:
@@ -110,10 +123,10 @@ def build_apply(foundation: Foundation, wake_publisher: Callable[[], None]) -> A
         ),
         ApplyParts(
             log=surroundings.input_log(log),
-            store=surroundings.store(build_store(settings, foundation.deployment)),
+            store=_store_of(foundation),
             decode=build_decoder(settings).decode,
             dead_letter=build_dead_letter(settings),
-            clock=foundation.clock,
+            clock=foundation.latest_clock,
             metrics=foundation.metrics,
             dependencies=foundation.dependencies,
             wake_publisher=wake_publisher,
@@ -156,7 +169,7 @@ def build_owner(
     settings, surroundings = foundation.settings, foundation.surroundings
     publish = settings.publish
     clock, metrics, waypoint = foundation.clock, foundation.metrics, surroundings.waypoint
-    store = surroundings.store(build_store(settings, foundation.deployment))
+    store = _store_of(foundation)
     group = KafkaShardGroup(foundation.kafka, settings.topics.shards, foundation.clock, metrics)
     outputs = output_topics(settings)
     transactions = KafkaTransactions(

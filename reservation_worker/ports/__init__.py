@@ -33,6 +33,7 @@ from reservation_worker.ports.restoring import (
     Turn,
 )
 from reservation_worker.ports.store import (
+    RECORD_AHEAD_MAX_MS,
     DueWork,
     Look,
     OutboxEntry,
@@ -71,6 +72,7 @@ from reservation_worker.ports.waypoints import (
 )
 
 __all__ = [
+    "RECORD_AHEAD_MAX_MS",
     "UNWATCHED",
     "Books",
     "BrokerUnavailable",

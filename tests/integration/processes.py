@@ -38,14 +38,18 @@ class WorkerProcess:
         role: Role = Role.ALL,
         fate: Fate | None = None,
         is_checked: bool = True,
+        clock_offset_ms: int = 0,
     ) -> None:
-        """Start it; unchecked, it may keep reservations shorter than topics keep records."""
+        """Start it; unchecked, it may keep reservations shorter than topics keep records.
+
+        Its clock may be ahead of the machine's, or behind (below 0).
+        """
         self.log_path = log_path
         log_path.touch()
         self._process = _FORKS.Process(
             target=worker_process.run,
             args=(dict(environment), log_path, role, fate),
-            kwargs={"is_checked": is_checked},
+            kwargs={"is_checked": is_checked, "clock_offset_ms": clock_offset_ms},
             # Those that a test forgets end with it.
             daemon=True,
         )
