@@ -19,7 +19,7 @@ from reservation_worker.adapters.kafka.errors import (
 )
 from reservation_worker.contracts.records import OutputTopic, PublishedRecord, step_of
 from reservation_worker.domain.values import value_class
-from reservation_worker.ports import BrokerUnavailable, Clock
+from reservation_worker.ports import BrokerUnavailable, Clock, PartitionUnreachable
 from reservation_worker.telemetry.labels import LostReason
 
 ROLE: Final = "restore"
@@ -110,7 +110,7 @@ class KafkaReadBack:
             self._progress_at_ms = self._now_ms()
         elif self._now_ms() > self._progress_at_ms + self._timeout_ms:
             self._progress_at_ms = self._now_ms()
-            raise BrokerUnavailable(
+            raise PartitionUnreachable(
                 f"{current.name}-{current.partition} cannot be read beyond offset {self._offset} "
                 f"of {current.end}: a transaction is still open in it, or its leader is away",
                 LostReason.NO_LEADER,
@@ -123,7 +123,7 @@ class KafkaReadBack:
 
     @staticmethod
     def _unreadable(current: Pass, error: KafkaError) -> BrokerUnavailable:
-        return BrokerUnavailable(
+        return PartitionUnreachable(
             f"{current.name}-{current.partition} cannot be read: {sentence_of(error)}",
             reason_of(error),
         )
