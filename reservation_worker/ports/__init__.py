@@ -28,6 +28,7 @@ from reservation_worker.ports.kafka import (
 )
 from reservation_worker.ports.restoring import (
     Outputs,
+    PublishedBy,
     ReadBack,
     Restoring,
     Turn,
@@ -99,6 +100,7 @@ __all__ = [
     "Polled",
     "Position",
     "Positions",
+    "PublishedBy",
     "PublishedTopics",
     "ReadBack",
     "ReservationsLook",
