@@ -9,7 +9,7 @@ from reservation_worker.adapters.kafka.configuration import (
 from reservation_worker.adapters.kafka.input_log import InputLogParts, KafkaInputLog
 from reservation_worker.adapters.kafka.outputs import KafkaOutputs
 from reservation_worker.adapters.kafka.payment_offsets import KafkaPaymentOffsets
-from reservation_worker.adapters.kafka.shard_group import KafkaShardGroup
+from reservation_worker.adapters.kafka.shard_group import KafkaShardGroup, ShardsTopic
 from reservation_worker.adapters.kafka.topic_needs import TopicLayout
 from reservation_worker.adapters.kafka.topic_watch import TopicWatch
 from reservation_worker.adapters.kafka.transactions import KafkaTransactions, TransactionsParts
@@ -170,7 +170,8 @@ def build_owner(
     publish = settings.publish
     clock, metrics, waypoint = foundation.clock, foundation.metrics, surroundings.waypoint
     store = _store_of(foundation)
-    group = KafkaShardGroup(foundation.kafka, settings.topics.shards, foundation.clock, metrics)
+    shards = ShardsTopic(settings.topics.shards, settings.topics.shards_total)
+    group = KafkaShardGroup(foundation.kafka, shards, clock, metrics)
     outputs = output_topics(settings)
     transactions = KafkaTransactions(
         foundation.kafka,
@@ -228,6 +229,7 @@ def build_owner(
             dependencies=foundation.dependencies,
             wait_for_work=wait_for_work,
             close_producer=transactions.close,
+            unreachable_shards=foundation.topics.unreachable_shards,
         ),
     )
 
