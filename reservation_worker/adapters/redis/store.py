@@ -221,7 +221,7 @@ class RedisStore:
             config.step_bytes_max,
             config.outbox_steps_max,
             config.settled_entries_max,
-            self._clock.now_ms(),
+            call.applied_at_ms(self._clock.now_ms()),
         )
 
 
