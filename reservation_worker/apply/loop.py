@@ -270,18 +270,14 @@ class ApplyLoop:
             self._meet_epoch(shard, refused.epoch)
             return
         if refused.reason is StepRefusal.FOREIGN:
-            # Whose it is, it is asked before anything is sent there again.
-            self._epochs.pop(shard, None)
+            self._epochs.pop(shard, None)  # whose it is, is asked before the next step
         self._set_aside.refuse(shard, refused.reason)
         self._retry_shard_at_ms[shard] = self._now_ms() + self._config.retry_interval_ms
 
     def _learn_epoch(self, shard: int) -> int:
         """Ask for the epoch in force; 0 while nobody has taken the shard over."""
         state = self._parts.store.inspect(shard)
-        if state.foreign:
-            self._set_aside.refuse(shard, StepRefusal.FOREIGN, state.foreign)
-        elif not state.epoch:
-            self._set_aside.refuse(shard, StepRefusal.EPOCH)
+        self._set_aside.inspected(shard, state)
         if state.epoch:
             self._meet_epoch(shard, state.epoch)
         return 0 if self._must_seek else state.epoch

@@ -5,7 +5,7 @@ from typing import Final
 
 import structlog
 
-from reservation_worker.ports import StepRefusal
+from reservation_worker.ports import ShardState, StepRefusal
 from reservation_worker.ports.foreign import foreign_state
 from reservation_worker.telemetry.log_events import (
     SHARD_FOREIGN,
@@ -50,6 +50,13 @@ class SetAside:
         if foreign and self._foreign.get(shard) != foreign:
             self._foreign[shard] = foreign
             self._logger.error(SHARD_FOREIGN, shard=shard, reason=foreign_state(foreign))
+
+    def inspected(self, shard: int, state: ShardState) -> None:
+        """Note whose a shard is, or that it is nobody's."""
+        if state.foreign:
+            self.refuse(shard, StepRefusal.FOREIGN, state.foreign)
+        elif not state.epoch:
+            self.refuse(shard, StepRefusal.EPOCH)
 
     def admit(self, shard: int) -> None:
         """Note that a shard takes steps."""
