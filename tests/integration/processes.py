@@ -122,6 +122,12 @@ class WorkerProcess:
             if sample.name == "reservation_facts_total"
         )
 
+    def metric(self, name: str) -> float | None:
+        """Ask ``/metrics`` for one without labels; None: no answer, or no such metric."""
+        text = (self._ask("/metrics") or b"").decode()
+        found = [line for line in text.splitlines() if line.split(" ")[0] == name]
+        return float(found[0].split(" ")[1]) if found else None
+
     def _ask(self, path: str) -> bytes | None:
         started = self.logged(HTTP_SERVER_STARTED)
         if not started:
