@@ -5,23 +5,12 @@ from typing import Final, assert_never
 
 import structlog
 
-from reservation_worker.apply.batches import (
-    Batch,
-    Committable,
-    InFlight,
-    Published,
-    WaitingFact,
-)
+from reservation_worker.apply.batches import Batch, Committable, InFlight, Published, WaitingFact
 from reservation_worker.apply.configuration import ApplyConfig
 from reservation_worker.apply.parts import ApplyParts, ApplyStatus
 from reservation_worker.apply.queues import ShardQueues
 from reservation_worker.apply.set_aside import SetAside
-from reservation_worker.contracts.records import (
-    Record,
-    Rejection,
-    record_bytes,
-    rejection_of,
-)
+from reservation_worker.contracts.records import Record, Rejection, record_bytes, rejection_of
 from reservation_worker.domain.keys import shard_of
 from reservation_worker.domain.values import value_class
 from reservation_worker.ports import (
@@ -144,7 +133,9 @@ class ApplyLoop:
             turned_at_ms=self._now_ms(),
             holds_partitions=bool(self._log.held()),
             uncommitted_records=self._in_flight.records_total,
-            problems=self._set_aside.problems(set(self._queues.shards())),
+            problems=self._set_aside.problems(
+                set(self._queues.shards()), has_uncommitted=bool(self._in_flight)
+            ),
         )
 
     def _poll_timeout_ms(self) -> int:
@@ -315,6 +306,8 @@ class ApplyLoop:
 
     def _learn_published(self) -> None:
         unpublished = self._in_flight.unpublished_shards(self._published)
+        known = {shard: self._published.known(shard) for shard in unpublished}
+        self._set_aside.wait_for_publication(known)
         silent = sorted(unpublished - self._heard_shards)
         self._heard_shards.clear()
         for shard in silent:
