@@ -29,7 +29,7 @@ class KafkaSettings(Section):
     """Consumer group of the apply loop; the owners of shards form the one with `-shards` behind."""
     rebalancing: Literal["eager", "cooperative", "consumer"] = "cooperative"
     """How members share partitions; `consumer` is KIP-848 and needs brokers of 4.0 or newer."""
-    session_timeout_ms: Milliseconds = 45_000
+    session_timeout_ms: Milliseconds = 8_000
     """After so long without a heartbeat a worker counts as gone."""
     max_poll_interval_ms: Milliseconds = 300_000
     """After so long without a poll a worker counts as stuck."""

@@ -122,6 +122,21 @@ class WorkerProcess:
             if sample.name == "reservation_facts_total"
         )
 
+    def is_live(self) -> bool:
+        """Ask ``/livez``."""
+        return json.loads(self._ask("/livez") or b"{}").get("ok") is True
+
+    def sample(self, name: str, **labels: str) -> float | None:
+        """Ask ``/metrics`` for one value; None: there is none, or no answer."""
+        text = (self._ask("/metrics") or b"").decode()
+        found = [
+            sample.value
+            for family in text_string_to_metric_families(text)
+            for sample in family.samples
+            if sample.name == f"reservation_{name}" and sample.labels == labels
+        ]
+        return found[0] if found else None
+
     def _ask(self, path: str) -> bytes | None:
         started = self.logged(HTTP_SERVER_STARTED)
         if not started:

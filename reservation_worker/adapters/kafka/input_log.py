@@ -203,7 +203,7 @@ class KafkaInputLog:
 
     def close(self) -> None:
         """Leave the group."""
-        self._consumer.close()
+        self._consumer.leave()
         self._producer.close()
 
     def _convert(

@@ -91,7 +91,7 @@ class KafkaShardGroup:
 
     def close(self) -> None:
         """Leave the group."""
-        self._consumer.close()
+        self._consumer.leave()
 
     def _serve(self) -> None:
         try:
