@@ -176,9 +176,9 @@ class ApplyLoop:
         for topic, records_total in topics.items():
             self._parts.metrics.records_consumed.labels(topic=topic).inc(records_total)
         self._parts.metrics.batch_records.observe(len(polled.records))
-        decode = self._parts.decode
+        decode, now_ms = self._parts.decode, self._parts.clock.now_ms()
         for record in polled.records:
-            fact = decode(record)
+            fact = decode(record, now_ms)
             if isinstance(fact, Rejection):
                 batch.refuse(record, fact)
                 continue
@@ -205,7 +205,12 @@ class ApplyLoop:
                     self._retry_shard_at_ms[shard] = self._now_ms() + self._config.retry_interval_ms
                     continue
                 waiting = self._queues.next_step(shard)
-                call = StepCall(shard, epoch, [one.fact for one in waiting])
+                call = StepCall(
+                    shard,
+                    epoch,
+                    [one.fact for one in waiting],
+                    max([one.record.timestamp_ms for one in waiting]),
+                )
                 sent.append(_SentStep(call, waiting))
         except StoreUnavailable as error:
             self._store_failed(error)

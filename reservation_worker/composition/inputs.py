@@ -11,6 +11,8 @@ from reservation_worker.domain.deadline import DeadlineRules
 from reservation_worker.settings.accounts import AccountSettings
 from reservation_worker.settings.model import Settings
 
+DAY_MS = 24 * 60 * 60 * 1000
+
 
 def build_decoder(settings: Settings) -> Decoder:
     """Return what turns records into facts."""
@@ -23,7 +25,12 @@ def build_decoder(settings: Settings) -> Decoder:
             },
             account_defaults=_account_policy(settings.account_defaults),
             accounts={name: _account_policy(settings.account(name)) for name in settings.accounts},
+            accounts_allowed={
+                topic_of(settings, FactKind(kind)): frozenset(accounts)
+                for kind, accounts in settings.input.accounts_allowed.items()
+            },
             clock_skew_ms=settings.input.clock_skew_seconds * 1000,
+            longest_period_ms=settings.input.longest_period_days * DAY_MS,
             record_bytes_max=settings.input.record_bytes_max,
         )
     )
@@ -39,6 +46,7 @@ def _account_policy(account: AccountSettings) -> AccountPolicy:
             incomplete_period_days=account.incomplete_period_days,
         ),
         reacquire=account.late_payment == "reacquire",
+        invoices_name_days=account.invoice_dates == "day",
     )
 
 

@@ -39,11 +39,15 @@ class RejectionCode(StrEnum):
     OUT_OF_BOUNDS = "OUT_OF_BOUNDS"
     PAYLOAD_TOO_LARGE = "PAYLOAD_TOO_LARGE"
     CLOCK_SKEW = "CLOCK_SKEW"
-    """A time too far ahead of the record's own timestamp."""
+    """A time too far ahead of the record's own timestamp, or of now."""
     BALANCE_DIFFERS = "BALANCE_DIFFERS"
-    """Another balance with the same ``counted_at`` stands."""
+    """A more careful balance of the same ``counted_at`` stands."""
     ORPHANED = "ORPHANED"
     """Facts whose order never came."""
+    ACCOUNT_NOT_ALLOWED = "ACCOUNT_NOT_ALLOWED"
+    """A setting binds the topic to a list of accounts, and this one is not on it."""
+    UNDECIDABLE = "UNDECIDABLE"
+    """The step's script failed on this fact alone: a defect of the worker, not of the record."""
 
 
 @value_class(frozen=True, slots=True)
@@ -145,7 +149,7 @@ def rejection_of(outcome: OutcomeKind) -> Rejection | None:
         return Rejection(
             RejectionCode.BALANCE_DIFFERS,
             "/counted_at",
-            "Another balance with the same counted_at and other contents stands.",
+            "A more careful balance with the same counted_at stands.",
         )
     if outcome is OutcomeKind.OUT_OF_BOUNDS:
         return Rejection(

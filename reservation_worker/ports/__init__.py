@@ -17,16 +17,19 @@ from reservation_worker.ports.kafka import (
     Membership,
     OwnedShards,
     Partition,
+    PaymentEnds,
     PaymentOffsets,
     Polled,
     Position,
     ShardGroup,
+    Topics,
     Transactions,
 )
 from reservation_worker.ports.restoring import (
     Outputs,
     ReadBack,
     Restoring,
+    Turn,
 )
 from reservation_worker.ports.store import (
     DueWork,
@@ -89,6 +92,7 @@ __all__ = [
     "OwnedShards",
     "OwnershipLost",
     "Partition",
+    "PaymentEnds",
     "PaymentOffsets",
     "Polled",
     "Position",
@@ -113,7 +117,9 @@ __all__ = [
     "Store",
     "StoreUnavailable",
     "StuckCall",
+    "Topics",
     "Transactions",
+    "Turn",
     "Unavailable",
     "Waypoint",
 ]

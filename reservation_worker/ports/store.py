@@ -6,7 +6,7 @@ from typing import Generic, Protocol, TypeVar
 
 from reservation_worker.domain.facts import DeadlineReached, Fact, RetentionReached, Settlement
 from reservation_worker.domain.keys import ReservationId, StockId
-from reservation_worker.domain.outcome import OutcomeKind, Remark, RemovalRemark
+from reservation_worker.domain.outcome import AnyRemark, OutcomeKind
 from reservation_worker.domain.reservation import Reservation
 from reservation_worker.domain.stock import Stock
 from reservation_worker.domain.values import value_class
@@ -15,17 +15,30 @@ Written_co = TypeVar("Written_co", covariant=True)
 """A record for an output topic, as the store gives it."""
 
 
+RECORD_AHEAD_MAX_MS = 400 * 24 * 60 * 60 * 1000
+"""How far a record's timestamp may lie ahead of all other clocks and still be taken for a time: as
+far as a deadline, by which its producer may hold units as well.
+"""
+
+
 class StepRefusal(StrEnum):
     """Why the store did not run a step: nothing was changed."""
 
+    FOREIGN = "foreign"
+    """The shard is the state of another deployment: nobody here may touch it."""
     EPOCH = "epoch"
     """Another epoch is in force; the refusal names it."""
     SERVER = "server"
-    """The server is not the one that the shard's owner has verified."""
+    """The server is not the one that the shard's owner has verified, or has evicted keys since."""
     TORN = "torn"
     """A step was cut off in the middle of its writes: the shard must be rebuilt."""
     INCOMPLETE = "incomplete"
-    """What must be in the outbox, or must have been, is not there: the shard must be rebuilt."""
+    """Something is not there that must be: a step of the outbox, or what an index names.
+
+    The shard must be rebuilt.
+    """
+    TURN = "turn"
+    """A call of a rebuild came before the one that it must follow."""
     OUTBOX_FULL = "outbox_full"
     """Too many steps wait to be published."""
     MOVES = "moves"
@@ -63,6 +76,18 @@ class StepCall:
     shard: int
     epoch: int
     facts: Sequence[Fact]
+    records_at_ms: int = 0
+    """The latest timestamp of the records that stated the facts; 0: nobody wrote any."""
+
+    def applied_at_ms(self, now_ms: int) -> int:
+        """Return when the step is applied: by the latest of the clocks at hand, one given.
+
+        What a step changes is kept for so long after this moment that nobody can send its facts
+        again: too late costs memory, too early sells units twice. But a record's timestamp is its
+        producer's word, and one that is far ahead of all other clocks counts only as far as a
+        deadline may lie ahead.
+        """
+        return max(now_ms, min(self.records_at_ms, now_ms + RECORD_AHEAD_MAX_MS))
 
 
 @value_class(frozen=True, slots=True)
@@ -93,11 +118,16 @@ class ShardState:
     torn: bool
     """The *writing* mark stands: a step was cut off in the middle."""
     verified_server: str
-    """``run_id/master_replid`` that the owner has verified; empty: none."""
+    """``run_id/master_replid/evicted keys`` that the owner has verified; empty: none."""
     server: str
-    """``run_id/master_replid`` of the server that answered."""
+    """``run_id/master_replid/evicted keys`` of the server that answered."""
     demanded: str = ""
     """Why somebody wants it to be rebuilt; empty: nobody does, or gave no reason."""
+    adopts: bool = False
+    """Whatever source the published records name, they are this deployment's from now on."""
+    foreign: str = ""
+    """The other deployment whose state it is, of which nothing else is told; empty: there is none.
+    """
 
 
 @value_class(frozen=True, slots=True)
@@ -107,7 +137,7 @@ class OutboxEntry(Generic[Written_co]):
     step: int
     records: tuple[Written_co, ...]
     """In order; the same ones whenever the entry is read."""
-    remarks: tuple[Remark | RemovalRemark, ...]
+    remarks: tuple[AnyRemark, ...]
     """What of its changes is to be counted once they are published."""
 
 

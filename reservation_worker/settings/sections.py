@@ -129,6 +129,18 @@ class TopicSettings(Section):
     """How long `topics apply` lets the topics read keep records."""
     dead_letter_retention_hours: Annotated[int, Field(ge=1, le=87_600)] = 336
     """How long `topics apply` lets dead letters be kept."""
+    look_interval_ms: Milliseconds = 5_000
+    """Time between two looks at whether the topics are still as the guarantees need them."""
+
+
+FactName = Literal[
+    "order-completed",
+    "payment-approved",
+    "order-invoiced",
+    "order-canceled",
+    "inventory-updated",
+]
+"""What the records of a topic that is read state: the default name of the topic."""
 
 
 class InputSettings(Section):
@@ -137,18 +149,24 @@ class InputSettings(Section):
     record_bytes_max: Bytes = 1_048_576
     """Larger records are dead letters."""
     clock_skew_seconds: Annotated[int, Field(ge=0, le=86_400)] = 600
-    """A time further ahead of its record's own timestamp makes the record a dead letter."""
-    type_aliases: dict[
-        str,
-        Literal[
-            "order-completed",
-            "payment-approved",
-            "order-invoiced",
-            "order-canceled",
-            "inventory-updated",
+    """A time further ahead of its record's own timestamp, or of now, makes the record a dead
+    letter; now is the later of the worker's and Redis' clock.
+    """
+    longest_period_days: Annotated[int, Field(ge=1, le=3_650)] = 400
+    """An order that would be held unpaid for longer, by its own word or by a due date, is a dead
+    letter.
+    """
+    type_aliases: dict[str, FactName] = Field(default_factory=dict)
+    """Further CloudEvents types, each with the fact that it states."""
+    accounts_allowed: dict[
+        FactName,
+        Annotated[
+            tuple[Annotated[str, Field(min_length=1, max_length=128)], ...], Field(min_length=1)
         ],
     ] = Field(default_factory=dict)
-    """Further CloudEvents types, each with the fact that it states."""
+    """By topic (its default name) the accounts that its writers may speak for; events of others
+    there are dead letters (`ACCOUNT_NOT_ALLOWED`). A topic that is not named carries all accounts.
+    """
 
 
 class ApplySettings(Section):

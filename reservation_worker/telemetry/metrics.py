@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable
 from itertools import product
 from math import inf
-from typing import Final
+from typing import Final, assert_never
 
 from prometheus_client import (
     CollectorRegistry,
@@ -15,7 +15,14 @@ from prometheus_client import (
 )
 from prometheus_client.metrics_core import Metric
 
-from reservation_worker.domain.outcome import Conflict, Reason, Remark, RemovalRemark
+from reservation_worker.domain.outcome import (
+    AnyRemark,
+    Conflict,
+    Reason,
+    Remark,
+    RemovalRemark,
+    ShortfallRemark,
+)
 from reservation_worker.telemetry.labels import (
     DEAD_LETTER_CODES,
     GONE,
@@ -31,6 +38,7 @@ from reservation_worker.telemetry.labels import (
     OutcomeLabel,
     RebalanceKind,
     ScriptResult,
+    TopicProblem,
     TransactionResult,
 )
 
@@ -107,6 +115,11 @@ class Metrics:
         self.events_published = self._counter(
             "events_published", "Events in committed transactions.", topic=output_topics
         )
+        self.events_oversized = self._counter(
+            "events_oversized",
+            "Published events above event_bytes_max: of deadlines and settlements alone.",
+            topic=output_topics,
+        )
         self.refusals = self._counter(
             "refusals", "Changes that could not hold what they wanted.", reason=REFUSABLE
         )
@@ -115,6 +128,9 @@ class Metrics:
         )
         self.refunds_needed = self._counter(
             "refunds_needed", "Paid orders that ended up with nothing for it."
+        )
+        self.shortfalls = self._counter(
+            "shortfalls", "Stocks of which a balance counted less than is held."
         )
         self.expired = self._counter("expired", "Reservations that were given back unpaid.")
         self.removed = self._counter(
@@ -203,16 +219,27 @@ class Metrics:
             "1 while every loop that needs it hears it, else 0.",
             dependency=Dependency,
         )
+        self.topic_problems = self._gauge(
+            "topic_problems", "Topics that are not as they must be.", problem=TopicProblem
+        )
         self.last_progress_timestamp = self._gauge(
             "last_progress_timestamp_seconds", "When a batch or a transaction last got done."
         )
         self.build = Info("reservation_build", "What is running.", registry=self.registry)
 
-    def count_published(self, remark: Remark | RemovalRemark) -> None:
-        """Count what one committed change of a reservation means to the shop."""
-        if isinstance(remark, RemovalRemark):
-            self._count_removal(remark)
-            return
+    def count_published(self, remark: AnyRemark) -> None:
+        """Count what a committed change means to the shop."""
+        match remark:
+            case RemovalRemark():
+                self._count_removal(remark)
+            case ShortfallRemark():
+                self.shortfalls.inc(remark.stocks_total)
+            case Remark():
+                self._count_change(remark)
+            case _:
+                assert_never(remark)
+
+    def _count_change(self, remark: Remark) -> None:
         if remark.is_short and remark.reason in REFUSABLE:
             self.refusals.labels(reason=remark.reason).inc()
         for conflict in remark.conflicts:

@@ -7,6 +7,7 @@ from dataclasses import replace
 from reservation_worker.contracts.dead_letters import DeadLetterLimits, dead_letter, fingerprint
 from reservation_worker.contracts.records import Record, Rejection, RejectionCode, rejection_of
 from reservation_worker.domain.outcome import OutcomeKind
+from reservation_worker.telemetry.labels import DEAD_LETTER_CODES
 
 RECORD = Record(
     "order-completed",
@@ -116,3 +117,8 @@ def test_only_two_outcomes_are_dead_lettered() -> None:
     }
     found = {kind: rejection_of(kind) for kind in OutcomeKind}
     assert expected == {kind: found[kind].code for kind in found if found[kind] is not None}  # type: ignore[union-attr]
+
+
+def test_every_code_is_a_label_of_the_metric() -> None:
+    """A series that is not there at 0 cannot be seen to rise from 0 to 1."""
+    assert [code.value for code in RejectionCode] == list(DEAD_LETTER_CODES)

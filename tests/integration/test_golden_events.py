@@ -183,6 +183,7 @@ def test_order_is_denied_as_a_whole_and_held_when_it_is_paid_later(shop: GoldenS
     two_lines = [ordered("1", "cup", 2), ordered("2", "cup", 2)]
     shop.complete("v1", two_lines)
     shortage = {"warehouse_id": "main", "sku": "cup", "requested": 4, "available": 3}
+    shortage["unknown"] = False
     shop.expect(
         shop.change(
             "v1",
@@ -346,6 +347,61 @@ def test_facts_that_contradict_what_stands_are_published_once(shop: GoldenShop) 
     shop.expect(shop.change("v1", 4, status="Confirmed", **paid, **twice))
     shop.pay("v1", "P-2")
     shop.expect_nothing()
+
+
+def test_an_invoice_of_counted_units_tells_the_erp_as_well(shop: GoldenShop) -> None:
+    """The count of noon no longer has what the late invoice names; an unknown stock is said so."""
+    shop.open()
+    shop.complete("v1", TWO_UNITS)
+    held = {"on_hand": 10, "counted_at": MORNING}
+    first = {"reason": "order_completed", "occurred_at": COMPLETED, "completed_at": COMPLETED}
+    authorized = {"status": "Authorized", "expires_at": FAR_DEADLINE}
+    lines = {"lines": [line("1", "cup", 2, held=2)]}
+    shop.expect(
+        shop.change("v1", 1, previous_status=None, **authorized, **first, **lines),
+        shop.stock("cup", 2, COMPLETED, **held, available=8, authorized=2),
+    )
+    shop.count(8, NOON_COUNT)
+    counted = {"on_hand": 8, "counted_at": NOON_COUNT}
+    shop.expect(shop.stock("cup", 3, NOON_COUNT, **counted, available=6, authorized=2))
+    whole = {"invoiced_at": FIRST_INVOICE, "invoice_id": "NF-1"}
+    shop.tell(bare("order-invoiced", account=shop.account, order_id="v1", **whole))
+    shop.expect(
+        shop.change(
+            "v1",
+            2,
+            status="Settled",
+            previous_status="Authorized",
+            reason="order_invoiced",
+            occurred_at=FIRST_INVOICE,
+            completed_at=COMPLETED,
+            lines=[line("1", "cup", 2, settled=2)],
+        ),
+        shop.acknowledged(
+            "v1", 2, FIRST_INVOICE, "NF-1", already_counted=(ordered("1", "cup", 2),)
+        ),
+        shop.stock("cup", 4, FIRST_INVOICE, **counted, available=8),
+    )
+    shop.complete("v2", [ordered("1", "cpu", 1)])
+    unknown = {"warehouse_id": "main", "sku": "cpu", "requested": 1, "available": 0}
+    unknown["unknown"] = True
+    denied = {"lines": [line("1", "cpu", 1, denied=1)], "shortages": [unknown]}
+    shop.expect(shop.change("v2", 1, status="Denied", previous_status=None, **first, **denied))
+
+
+def test_a_payment_without_an_id_takes_the_first_that_comes(shop: GoldenShop) -> None:
+    """What must be restored is published: a change that moves nothing; then a third is noticed."""
+    shop.open()
+    shop.pay("v1", None)
+    paid = {"reason": "payment_approved", "occurred_at": PAID, "paid_at": PAID}
+    awaiting = {"status": "Awaiting", "lines": []}
+    shop.expect(shop.change("v1", 1, previous_status=None, **awaiting, **paid))
+    shop.pay("v1", "P-1")
+    shop.expect(shop.change("v1", 2, previous_status="Awaiting", **awaiting, **paid))
+    shop.pay("v1", None)
+    shop.pay("v1", "P-2")
+    twice = {"previous_status": "Awaiting", "conflicts": ["paid_twice"]}
+    shop.expect(shop.change("v1", 3, **awaiting, **paid, **twice))
 
 
 def test_auditor_accepts_all_that_was_told(golden_stage: Stage) -> None:
