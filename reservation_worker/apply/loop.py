@@ -15,6 +15,7 @@ from reservation_worker.apply.batches import (
 from reservation_worker.apply.configuration import ApplyConfig
 from reservation_worker.apply.parts import ApplyParts, ApplyStatus
 from reservation_worker.apply.queues import ShardQueues
+from reservation_worker.apply.set_aside import SetAside
 from reservation_worker.contracts.records import (
     Record,
     Rejection,
@@ -50,7 +51,6 @@ from reservation_worker.telemetry.log_events import (
     PARTITIONS_PAUSED,
     PARTITIONS_RESUMED,
     RECORDS_DEAD_LETTERED,
-    STEP_REFUSED,
 )
 
 LOOP: Final = "apply"
@@ -84,8 +84,7 @@ class ApplyLoop:
         """Whose replies have told what is published since it was last asked for."""
         self._epochs: dict[int, int] = {}
         self._retry_shard_at_ms: dict[int, int] = {}
-        self._refusals: dict[int, StepRefusal] = {}
-        """Why shards are set aside, so that it is logged once."""
+        self._set_aside = SetAside(parts.metrics, self._now_ms, config.unverified_after_ms)
         self._retry_store_at_ms = 0
         self._store_answers = True
         self._commit_at_ms = 0
@@ -145,6 +144,7 @@ class ApplyLoop:
             turned_at_ms=self._now_ms(),
             holds_partitions=bool(self._log.held()),
             uncommitted_records=self._in_flight.records_total,
+            problems=self._set_aside.problems(set(self._queues.shards())),
         )
 
     def _poll_timeout_ms(self) -> int:
@@ -256,7 +256,7 @@ class ApplyLoop:
             counts[fact_label(one.fact), label] += 1
         for (kind, label), facts_total in counts.items():
             self._parts.metrics.facts.labels(fact=kind, outcome=label).inc(facts_total)
-        self._refusals.pop(shard, None)
+        self._set_aside.admit(shard)
         self._queues.remove(shard, len(reply.outcomes))
         self._published.learn(shard, epoch, reply.published)
         self._heard_shards.add(shard)
@@ -269,14 +269,19 @@ class ApplyLoop:
         if refused.reason is StepRefusal.EPOCH and refused.epoch not in {0, epoch}:
             self._meet_epoch(shard, refused.epoch)
             return
-        if self._refusals.get(shard) is not refused.reason:
-            self._refusals[shard] = refused.reason
-            self._logger.warning(STEP_REFUSED, shard=shard, reason=refused.reason.value)
+        if refused.reason is StepRefusal.FOREIGN:
+            # Whose it is, it is asked before anything is sent there again.
+            self._epochs.pop(shard, None)
+        self._set_aside.refuse(shard, refused.reason)
         self._retry_shard_at_ms[shard] = self._now_ms() + self._config.retry_interval_ms
 
     def _learn_epoch(self, shard: int) -> int:
         """Ask for the epoch in force; 0 while nobody has taken the shard over."""
         state = self._parts.store.inspect(shard)
+        if state.foreign:
+            self._set_aside.refuse(shard, StepRefusal.FOREIGN, state.foreign)
+        elif not state.epoch:
+            self._set_aside.refuse(shard, StepRefusal.EPOCH)
         if state.epoch:
             self._meet_epoch(shard, state.epoch)
         return 0 if self._must_seek else state.epoch

@@ -14,7 +14,7 @@ from reservation_worker.adapters.kafka.topic_needs import TopicLayout
 from reservation_worker.adapters.kafka.topic_watch import TopicWatch
 from reservation_worker.adapters.kafka.transactions import KafkaTransactions, TransactionsParts
 from reservation_worker.apply import ApplyConfig, ApplyLoop, ApplyParts
-from reservation_worker.composition.clients import build_restoring, build_store
+from reservation_worker.composition.clients import build_restoring, build_store, event_source
 from reservation_worker.composition.inputs import build_dead_letter, build_decoder
 from reservation_worker.composition.topics import input_topics, output_topics
 from reservation_worker.contracts.records import DeadLetter, OutputRecord, Record
@@ -68,6 +68,8 @@ class Foundation:
     """What all loops of one process share."""
 
     settings: Settings
+    deployment: str
+    """Whose state the shards are."""
     kafka: KafkaConfig
     clock: Clock
     metrics: Metrics
@@ -108,7 +110,7 @@ def build_apply(foundation: Foundation, wake_publisher: Callable[[], None]) -> A
         ),
         ApplyParts(
             log=surroundings.input_log(log),
-            store=surroundings.store(build_store(settings)),
+            store=surroundings.store(build_store(settings, foundation.deployment)),
             decode=build_decoder(settings).decode,
             dead_letter=build_dead_letter(settings),
             clock=foundation.clock,
@@ -125,7 +127,7 @@ def build_frontier(foundation: Foundation) -> PaymentFrontier:
     settings = foundation.settings
     return PaymentFrontier(
         KafkaPaymentOffsets(foundation.kafka, settings.topics.payment_approved),
-        foundation.surroundings.store(build_store(settings)),
+        foundation.surroundings.store(build_store(settings, foundation.deployment)),
         foundation.clock,
         foundation.metrics,
     )
@@ -154,7 +156,7 @@ def build_owner(
     settings, surroundings = foundation.settings, foundation.surroundings
     publish = settings.publish
     clock, metrics, waypoint = foundation.clock, foundation.metrics, surroundings.waypoint
-    store = surroundings.store(build_store(settings))
+    store = surroundings.store(build_store(settings, foundation.deployment))
     group = KafkaShardGroup(foundation.kafka, settings.topics.shards, foundation.clock, metrics)
     outputs = output_topics(settings)
     transactions = KafkaTransactions(
@@ -165,13 +167,14 @@ def build_owner(
     )
     recovery = RecoveryParts(
         store=store,
-        restoring=build_restoring(settings),
+        restoring=build_restoring(settings, foundation.deployment),
         group=group,
         transactions=transactions,
         outputs=KafkaOutputs(foundation.kafka, outputs, clock),
         clock=clock,
         metrics=metrics,
         waypoint=waypoint,
+        event_source=event_source(settings),
     )
     publisher = Publisher(
         PublishConfig(

@@ -37,6 +37,7 @@ def build_metrics(settings: Settings, registry: CollectorRegistry) -> Metrics:
 
 def build_worker(
     settings: Settings,
+    deployment: str,
     role: Role,
     metrics: Metrics,
     signals: StopSignals,
@@ -47,6 +48,7 @@ def build_worker(
 
     Args:
         settings: all of them.
+        deployment: whose state the shards are, as `read_deployment` tells.
         role: which loops it runs.
         metrics: where it counts.
         signals: what ends it.
@@ -60,7 +62,9 @@ def build_worker(
     kafka = kafka_config(settings, watch)
     layout = surroundings.topic_layout(topic_layout(settings))
     topics = TopicWatch(kafka, layout, metrics)
-    foundation = Foundation(settings, kafka, clock, metrics, dependencies, surroundings, topics)
+    foundation = Foundation(
+        settings, deployment, kafka, clock, metrics, dependencies, surroundings, topics
+    )
     if not role.publishes:
         metrics.forget_frontier()
     wake_up = WakeUp()

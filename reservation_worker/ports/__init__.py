@@ -27,6 +27,7 @@ from reservation_worker.ports.kafka import (
 )
 from reservation_worker.ports.restoring import (
     Outputs,
+    PublishedBy,
     ReadBack,
     Restoring,
     Turn,
@@ -97,6 +98,7 @@ __all__ = [
     "Polled",
     "Position",
     "Positions",
+    "PublishedBy",
     "PublishedTopics",
     "ReadBack",
     "ReservationsLook",

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 import structlog
 
 from reservation_worker.contracts.records import OutputRecord, PublishedRecord
+from reservation_worker.contracts.written import EVENT_SOURCE
 from reservation_worker.ports import (
     Clock,
     FatallyBroken,
@@ -25,6 +26,7 @@ from reservation_worker.ports import (
     Transactions,
     Waypoint,
 )
+from reservation_worker.ports.foreign import foreign_state
 from reservation_worker.recovery.rebuild import Rebuild, RebuildConfig, RebuildParts
 from reservation_worker.telemetry.log_events import (
     SHARD_REBUILD_BEGAN,
@@ -34,6 +36,10 @@ from reservation_worker.telemetry.log_events import (
 )
 from reservation_worker.telemetry.metrics import Metrics
 
+LACKS_SOMETHING = (
+    "Something is not there that must be: a step that is to be published next, or what an index "
+    "names."
+)
 ON_ITS_WAY = (
     "It is on its way from one server of the Redis Cluster to another one. Nothing is lost: it "
     "goes on when it has arrived."
@@ -52,6 +58,8 @@ class RecoveryParts:
     clock: Clock
     metrics: Metrics
     waypoint: Callable[[Waypoint], None] = lambda _waypoint: None
+    event_source: str = EVENT_SOURCE
+    """What this deployment's own records name as their source."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,10 +81,15 @@ class Recovery:
         self._parts = parts
         self._rebuild = rebuild or RebuildConfig()
         self._rebuild_parts = RebuildParts(
-            parts.restoring, parts.outputs, parts.transactions, parts.clock, parts.waypoint
+            parts.restoring,
+            parts.outputs,
+            parts.transactions,
+            parts.clock,
+            parts.waypoint,
+            parts.event_source,
         )
         self._rebuilds: dict[int, Rebuild] = {}
-        self._distrusted: set[int] = set()
+        self._distrusted: dict[int, str] = {}
         self._logger = structlog.get_logger()
 
     @property
@@ -84,9 +97,9 @@ class Recovery:
         """The shards that are being rebuilt, or wait for it."""
         return frozenset(self._rebuilds)
 
-    def distrust(self, shard: int) -> None:
+    def distrust(self, shard: int, why: str) -> None:
         """Have a shard rebuilt when it is taken over next, whatever its ``meta`` says."""
-        self._distrusted.add(shard)
+        self._distrusted[shard] = why
 
     def forget(self, shards: Iterable[int]) -> None:
         """Give up rebuilds: the shards are somebody else's, or will be taken over again."""
@@ -157,9 +170,14 @@ class Recovery:
         minted: dict[int, Position] = {}
         for shard, last in known.items():
             try:
-                minted[shard] = self._mint(shard, last)
+                state = parts.store.inspect(shard)
             except ShardMoves:
                 held[shard] = ON_ITS_WAY
+                continue
+            if state.foreign:
+                held[shard] = foreign_state(state.foreign)
+            else:
+                minted[shard] = self._mint(last, state.epoch)
         if not minted:
             return TakeOver({}, held)
         parts.transactions.commit((), minted, membership)
@@ -177,6 +195,8 @@ class Recovery:
         """Tell whether the shard is claimed; if not, its rebuild has begun, or it is too late."""
         parts = self._parts
         state = parts.store.inspect(shard)
+        if state.foreign:
+            return False
         problem = self._problem(shard, position, state)
         parts.waypoint(Waypoint.TAKEOVER_VERIFIED)
         if problem is not None:
@@ -197,8 +217,10 @@ class Recovery:
         ):
             return
         self._parts.waypoint(Waypoint.REBUILD_BEGUN)
-        self._distrusted.discard(shard)
-        self._rebuilds[shard] = Rebuild(shard, position, self._rebuild, self._rebuild_parts)
+        self._distrusted.pop(shard, None)
+        self._rebuilds[shard] = Rebuild(
+            shard, position, self._rebuild, self._rebuild_parts, adopts=state.adopts
+        )
         self._show()
         self._logger.warning(SHARD_REBUILD_BEGAN, shard=shard, reason=problem)
 
@@ -207,9 +229,8 @@ class Recovery:
         metrics.rebuilding_shards.set(len(self._rebuilds))
         metrics.rebuild_records_left.set(sum(one.records_left for one in self._rebuilds.values()))
 
-    def _mint(self, shard: int, position: Position | None) -> Position:
+    def _mint(self, position: Position | None, stored_epoch: int) -> Position:
         last = position or Position(0, 0, 0, self._shards_total)
-        stored_epoch = self._parts.store.inspect(shard).epoch
         epoch = max(last.minted + 1, stored_epoch + 1, self._parts.clock.now_ms())
         return replace(last, minted=epoch)
 
@@ -217,13 +238,18 @@ class Recovery:
         """Say why a shard's state cannot be trusted; None where it can."""
         published = position.step
         if shard in self._distrusted:
-            return "Its outbox lacks a step that must be published next."
+            return self._distrusted[shard]
         if state.torn and state.demanded:
             return f"Somebody asked for it: {state.demanded}"
         if state.torn:
             return (
                 "A step or a rebuild was cut off in the middle of its writes, or another release "
                 "has laid it out in another way."
+            )
+        if (evicted := _evicted(state)) is not None:
+            return (
+                f"Redis has thrown keys away since the shard was verified ({evicted}): what they "
+                "held may have been the shard's."
             )
         if published == 0 and not self._parts.outputs.yield_nothing(shard):
             return (
@@ -243,3 +269,10 @@ class Recovery:
                 f"step {published}: published changes are missing."
             )
         return None
+
+
+def _evicted(state: ShardState) -> str | None:
+    """Say how many keys the same server has evicted by now; None: none since it was verified."""
+    verified, _, before = state.verified_server.rpartition("/")
+    server, _, now = state.server.rpartition("/")
+    return f"{before} by then, {now} by now" if verified == server and before != now else None

@@ -27,6 +27,10 @@ class KafkaSettings(Section):
     """Brokers to ask first: `host:port`, several separated by commas."""
     group_id: Name = "reservation-worker"
     """Consumer group of the apply loop; the owners of shards form the one with `-shards` behind."""
+    event_source: Annotated[str, Field(pattern=r"^[!-~]{1,200}$")] | None = None
+    """What published events name as their source (`ce_source`); unset: `/reservation-worker/` and
+    the group. A shard is never rebuilt from records of another source unless it is asked for.
+    """
     rebalancing: Literal["eager", "cooperative", "consumer"] = "cooperative"
     """How members share partitions; `consumer` is KIP-848 and needs brokers of 4.0 or newer."""
     session_timeout_ms: Milliseconds = 8_000
@@ -82,6 +86,10 @@ class RedisSettings(Section):
     """This client's certificate, for mutual TLS."""
     tls_key_file: Path | None = None
     """The key of this client's certificate."""
+    key_prefix: str = Field("", pattern=r"^[A-Za-z0-9._:-]{0,64}$")
+    """Before the names of all keys: several deployments share a server by names of their own."""
+    persistence_required: bool = True
+    """Refuse a Redis without an append-only file; off: each restart of it is a rebuild."""
     timeout_ms: Milliseconds = 5_000
     """Longest wait for a connection, and for an answer."""
     attempts_max: Annotated[int, Field(ge=1, le=20)] = 3

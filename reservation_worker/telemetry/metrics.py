@@ -198,6 +198,13 @@ class Metrics:
         )
         self.payment_frontier_age.set(inf)
         self.owned_shards = self._gauge("owned_shards", "Shards that this process owns.")
+        self.foreign_shards = self._gauge(
+            "foreign_shards", "Shards that are another deployment's in the Redis that is used."
+        )
+        self.unverified_shards = self._gauge(
+            "unverified_shards",
+            "Shards with facts that wait, because no owner has verified this process's Redis.",
+        )
         self.held_shards = self._gauge(
             "held_shards", "Shards stopped: their state cannot be trusted, or is on its way."
         )

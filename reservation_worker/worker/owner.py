@@ -23,7 +23,7 @@ from reservation_worker.ports import (
     Unavailable,
 )
 from reservation_worker.publish import Publication, Publisher
-from reservation_worker.recovery import Recovery, TakeOver
+from reservation_worker.recovery import LACKS_SOMETHING, Recovery, TakeOver
 from reservation_worker.telemetry.dependencies import Dependencies
 from reservation_worker.telemetry.labels import Dependency, EpochReason
 from reservation_worker.telemetry.log_events import (
@@ -232,7 +232,7 @@ class OwnerLoop:
         for shard, reason in refused.items():
             self._owned.pop(shard, None)
             if reason is StepRefusal.INCOMPLETE:
-                self._parts.recovery.distrust(shard)
+                self._parts.recovery.distrust(shard, LACKS_SOMETHING)
             changed = reason is StepRefusal.SERVER
             self._epoch_reasons[shard] = (
                 EpochReason.SERVER_CHANGED if changed else EpochReason.REFUSED

@@ -13,6 +13,7 @@ from reservation_worker.adapters.redis.published import (
 )
 from reservation_worker.adapters.redis.records import refused
 from reservation_worker.adapters.redis.scripts import Script
+from reservation_worker.adapters.redis.servers import Servers
 from reservation_worker.contracts.records import OutputTopic, PublishedRecord
 from reservation_worker.contracts.written import NotWritten
 from reservation_worker.ports import FatallyBroken, ShardState, StepRefusal, StepRefused, Turn
@@ -33,9 +34,17 @@ class RedisRestoring:
     ) -> None:
         """Use the package's own scripts unless others are given."""
         self._calls = Calls(client, config, scripts)
+        # Before each rebuild: it would lose again what is restored on an unfit server.
+        self._servers = Servers(
+            client,
+            lambda: 0,
+            persistence_required=config.persistence_required,
+            look_interval_ms=0,
+        )
 
     def begin(self, shard: int, inspected: ShardState, epoch: int) -> bool:
         """Mark the shard if ``meta`` still says what was inspected; never over a newer epoch."""
+        self._servers.check()
         return bool(
             self._calls.run(
                 "begin_restoring",
