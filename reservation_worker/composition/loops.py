@@ -3,15 +3,14 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from reservation_worker.adapters.kafka.configuration import (
-    KafkaConfig,
-)
+from reservation_worker.adapters.kafka.configuration import KafkaConfig, transactional_id
 from reservation_worker.adapters.kafka.input_log import InputLogParts, KafkaInputLog
 from reservation_worker.adapters.kafka.outputs import KafkaOutputs
 from reservation_worker.adapters.kafka.payment_offsets import KafkaPaymentOffsets
 from reservation_worker.adapters.kafka.shard_group import KafkaShardGroup
 from reservation_worker.adapters.kafka.topic_needs import TopicLayout
 from reservation_worker.adapters.kafka.topic_watch import TopicWatch
+from reservation_worker.adapters.kafka.transactions import ROLE as PUBLISH_ROLE
 from reservation_worker.adapters.kafka.transactions import KafkaTransactions, TransactionsParts
 from reservation_worker.apply import ApplyConfig, ApplyLoop, ApplyParts
 from reservation_worker.composition.clients import build_restoring, build_store, event_source
@@ -156,7 +155,8 @@ def build_owner(
     settings, surroundings = foundation.settings, foundation.surroundings
     publish = settings.publish
     clock, metrics, waypoint = foundation.clock, foundation.metrics, surroundings.waypoint
-    store = surroundings.store(build_store(settings, foundation.deployment))
+    producer = transactional_id(foundation.kafka, PUBLISH_ROLE)
+    store = surroundings.store(build_store(settings, foundation.deployment, producer))
     group = KafkaShardGroup(foundation.kafka, settings.topics.shards, foundation.clock, metrics)
     outputs = output_topics(settings)
     transactions = KafkaTransactions(
@@ -167,7 +167,7 @@ def build_owner(
     )
     recovery = RecoveryParts(
         store=store,
-        restoring=build_restoring(settings, foundation.deployment),
+        restoring=build_restoring(settings, foundation.deployment, producer),
         group=group,
         transactions=transactions,
         outputs=KafkaOutputs(foundation.kafka, outputs, clock),

@@ -5,6 +5,7 @@ import os
 import signal
 from collections.abc import Mapping
 from http.client import HTTPConnection, HTTPException
+from math import nan
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -126,8 +127,8 @@ class WorkerProcess:
         """Ask ``/livez``."""
         return json.loads(self._ask("/livez") or b"{}").get("ok") is True
 
-    def sample(self, name: str, **labels: str) -> float | None:
-        """Ask ``/metrics`` for one value; None: there is none, or no answer."""
+    def sample(self, name: str, **labels: str) -> float:
+        """Ask ``/metrics`` for one value; not a number: there is none, or no answer."""
         text = (self._ask("/metrics") or b"").decode()
         found = [
             sample.value
@@ -135,7 +136,7 @@ class WorkerProcess:
             for sample in family.samples
             if sample.name == f"reservation_{name}" and sample.labels == labels
         ]
-        return found[0] if found else None
+        return found[0] if found else nan
 
     def _ask(self, path: str) -> bytes | None:
         started = self.logged(HTTP_SERVER_STARTED)

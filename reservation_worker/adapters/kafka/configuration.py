@@ -36,7 +36,7 @@ class KafkaConfig:
     worker_slot: str
     """Names this process among those of the group; random per start where none is set."""
     rebalancing: Rebalancing = Rebalancing.COOPERATIVE
-    session_timeout_ms: int = 8_000
+    session_timeout_ms: int = 6_000
     """Has no effect with `Rebalancing.CONSUMER`: there the brokers' setting counts."""
     max_poll_interval_ms: int = 300_000
     transaction_timeout_ms: int = TRANSACTION_TIMEOUT_MS_MAX
@@ -159,6 +159,11 @@ def member_options(config: KafkaConfig, role: str, group_id: str) -> dict[str, O
     }
 
 
+def transactional_id(config: KafkaConfig, role: str) -> str:
+    """Return what the transactional producer of a role is called."""
+    return f"{config.group_id}-{role}-{config.worker_slot}"
+
+
 def producer_options(config: KafkaConfig, role: str) -> dict[str, OptionValue]:
     """Return the options of the transactional producer of a role."""
     return {
@@ -174,7 +179,7 @@ def producer_options(config: KafkaConfig, role: str) -> dict[str, OptionValue]:
         **connection_options(config, role),
         "enable.idempotence": True,
         "acks": "all",
-        "transactional.id": f"{config.group_id}-{role}-{config.worker_slot}",
+        "transactional.id": transactional_id(config, role),
         "transaction.timeout.ms": config.transaction_timeout_ms,
         "message.timeout.ms": config.transaction_timeout_ms,
     }
