@@ -12,6 +12,7 @@ from reservation_worker.contracts.dead_letters import (
     OFFSET_HEADER,
     PARTITION_HEADER,
     TOPIC_HEADER,
+    kept_headers,
 )
 from reservation_worker.contracts.records import (
     Record,
@@ -234,7 +235,7 @@ def _read_dead_letters(
 
 
 def _reason(record: Record) -> tuple[Coordinates, RejectionCode]:
-    """Read the newest reason: a dead letter that was replayed carries its older ones before it."""
+    """Read the reason; those of letters that were replayed are kept under other names."""
     headers = {name: (value or b"").decode() for name, value in record.headers if name in _NAMES}
     coordinates = (
         headers[TOPIC_HEADER],
@@ -248,7 +249,7 @@ _NAMES = frozenset({TOPIC_HEADER, PARTITION_HEADER, OFFSET_HEADER, CODE_HEADER})
 
 
 def _is_same(letter: Record, record: Record) -> bool:
-    if letter.headers[: len(record.headers)] == record.headers:
+    if letter.headers[: len(record.headers)] == kept_headers(record.headers):
         return (letter.key, letter.value) == (record.key, record.value)
     stub_digest = sha256(record.value or b"").hexdigest().encode()
     return stub_digest in (letter.value or b"")
