@@ -88,6 +88,10 @@ class Published:
         known_epoch, known_step = self._steps.get(shard, (epoch, 0))
         self._steps[shard] = (epoch, max(step, known_step) if epoch == known_epoch else step)
 
+    def known(self, shard: int) -> tuple[int, int] | None:
+        """Return epoch and step that are known to be published; None: nothing is known."""
+        return self._steps.get(shard)
+
     def covers(self, shard: int, epoch: int, step: int) -> bool:
         """Tell whether a step is published, in the epoch in which it was made."""
         known = self._steps.get(shard)

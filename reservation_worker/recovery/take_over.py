@@ -11,10 +11,12 @@ import structlog
 from reservation_worker.contracts.records import OutputRecord, PublishedRecord
 from reservation_worker.contracts.written import EVENT_SOURCE
 from reservation_worker.ports import (
+    BrokerUnavailable,
     Clock,
     FatallyBroken,
     Membership,
     Outputs,
+    PartitionUnreachable,
     Position,
     Restoring,
     ShardGroup,
@@ -27,7 +29,9 @@ from reservation_worker.ports import (
     Waypoint,
 )
 from reservation_worker.ports.foreign import foreign_state
+from reservation_worker.recovery.former_owners import FormerOwners
 from reservation_worker.recovery.rebuild import Rebuild, RebuildConfig, RebuildParts
+from reservation_worker.telemetry.labels import LostReason
 from reservation_worker.telemetry.log_events import (
     SHARD_REBUILD_BEGAN,
     SHARD_REBUILD_GIVEN_UP,
@@ -44,6 +48,10 @@ ON_ITS_WAY = (
     "It is on its way from one server of the Redis Cluster to another one. Nothing is lost: it "
     "goes on when it has arrived."
 )
+
+
+def _waits(error: PartitionUnreachable) -> str:
+    return f"It waits alone, and is tried again: {error}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +96,7 @@ class Recovery:
             parts.waypoint,
             parts.event_source,
         )
+        self._former = FormerOwners(parts.store, parts.transactions, parts.clock)
         self._rebuilds: dict[int, Rebuild] = {}
         self._distrusted: dict[int, str] = {}
         self._logger = structlog.get_logger()
@@ -127,6 +136,9 @@ class Recovery:
         except ShardMoves:
             self.forget((shard,))
             return TakeOver({}, {shard: ON_ITS_WAY})
+        except PartitionUnreachable as error:
+            self.forget((shard,))
+            return TakeOver({}, {shard: _waits(error)})
         except FatallyBroken as error:
             self.forget((shard,))
             return TakeOver({}, {shard: f"It cannot be rebuilt: {error}"})
@@ -154,7 +166,7 @@ class Recovery:
         """
         parts = self._parts
         parts.transactions.prepare()
-        positions = parts.group.positions(shards)
+        positions = self._positions(shards)
         parts.waypoint(Waypoint.TAKEOVER_POSITION_READ)
         held = {
             shard: (
@@ -189,7 +201,17 @@ class Recovery:
                     owned[shard] = position
             except ShardMoves:
                 held[shard] = ON_ITS_WAY
+            except PartitionUnreachable as error:
+                held[shard] = _waits(error)
         return TakeOver(owned, held)
+
+    def _positions(self, shards: Sequence[int]) -> Mapping[int, Position | None]:
+        try:
+            return self._parts.group.positions(shards)
+        except BrokerUnavailable as error:
+            if error.reason is not LostReason.TIMED_OUT or not self._former.end(shards):
+                raise
+            return self._parts.group.positions(shards)
 
     def _verify_and_claim(self, shard: int, position: Position) -> bool:
         """Tell whether the shard is claimed; if not, its rebuild has begun, or it is too late."""

@@ -75,6 +75,12 @@ class WorkerProcess:
 
         wait_until(is_asleep, timeout_ms=START_TIMEOUT_MS, what=f"{self.log_path} is asleep")
 
+    def freeze(self) -> None:
+        """Stop it where it is (SIGSTOP)."""
+        assert self._process.pid is not None
+        os.kill(self._process.pid, signal.SIGSTOP)
+        self.wait_until_asleep()
+
     def resume(self) -> None:
         """Let it go on (SIGCONT)."""
         assert self._process.pid is not None
@@ -125,6 +131,19 @@ class WorkerProcess:
             for sample in family.samples
             if sample.name == "reservation_facts_total"
         )
+
+    def gauge(self, name: str, **labels: str) -> float | None:
+        """Ask ``/metrics`` for one sample; None: there is none, or no answer."""
+        text = (self._ask("/metrics") or b"").decode()
+        for family in text_string_to_metric_families(text):
+            for sample in family.samples:
+                if sample.name == name and sample.labels == labels:
+                    return float(sample.value)
+        return None
+
+    def is_live(self) -> bool:
+        """Ask ``/livez``."""
+        return json.loads(self._ask("/livez") or b"{}").get("ok") is True
 
     def _ask(self, path: str) -> bytes | None:
         started = self.logged(HTTP_SERVER_STARTED)

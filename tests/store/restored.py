@@ -56,9 +56,13 @@ class Rebuilding:
         while True:
             cursor, keys = self._restoring.keys(self.shard, cursor)
             if keys:
-                self._go_on(self._restoring.drop(self.turn, keys))
+                self.drop(keys)
             if not cursor:
                 return self
+
+    def drop(self, keys: Sequence[bytes]) -> None:
+        """Drop these keys."""
+        self._go_on(self._restoring.drop(self.turn, keys))
 
     def restore(self, records: Sequence[PublishedRecord]) -> None:
         """Write some records of one topic."""
