@@ -14,7 +14,13 @@ from reservation_worker.adapters.kafka.configuration import (
     Rebalancing,
     member_options,
 )
-from reservation_worker.adapters.kafka.errors import error_of, reason_of, sentence_of
+from reservation_worker.adapters.kafka.errors import (
+    error_of,
+    reason_of,
+    says_no_right,
+    says_unknown_topic,
+    sentence_of,
+)
 from reservation_worker.adapters.kafka.membership import MembershipCapture
 from reservation_worker.adapters.kafka.positions import Asking, committed_positions
 from reservation_worker.adapters.kafka.watched import WatchedConsumer
@@ -54,6 +60,7 @@ class KafkaShardGroup:
     ) -> None:
         """Subscribe; the group is joined by polling."""
         self._topic = topic.name
+        self._group_id = config.group_id + SHARDS_GROUP_SUFFIX
         self._shards_total = topic.shards_total
         self._metrics = metrics
         self._request_seconds = config.request_timeout_ms / 1000
@@ -61,9 +68,10 @@ class KafkaShardGroup:
         self._logger = structlog.get_logger()
         self._tenures: dict[int, int] = {}
         self._rebalances_total = 0
+        self._problem = ""
         self._is_settled = False
         options = {
-            **member_options(config, ROLE, config.group_id + SHARDS_GROUP_SUFFIX),
+            **member_options(config, ROLE, self._group_id),
             "enable.partition.eof": False,
         }
         self._voice = ClientVoice(options)
@@ -90,7 +98,9 @@ class KafkaShardGroup:
             if self._rebalances_total == rebalances_total:
                 membership = captured
                 break
-        return OwnedShards(dict(self._tenures), membership, self._is_settled)
+        if membership is not None:
+            self._problem = ""
+        return OwnedShards(dict(self._tenures), membership, self._is_settled, self._problem)
 
     def positions(self, shards: Sequence[int]) -> Mapping[int, Position | None]:
         """Read stable positions, after any open transaction; None where there is none.
@@ -116,6 +126,11 @@ class KafkaShardGroup:
             return
         if error.fatal():
             raise FatallyBroken(f"The consumer is broken: {error.str()}")
+        if says_no_right(error) or says_unknown_topic(error):
+            self._problem = (
+                f"The group {self._group_id} of the shards (topic {self._topic}) cannot be joined: "
+                f"{sentence_of(error)}."
+            )
         self._warn(error)
 
     def _warn(self, error: KafkaError) -> None:
