@@ -96,6 +96,7 @@ class OwnerLoop:
         self._retry_held_at_ms = 0
         self._fenced_in_a_row = 0
         self._in_group = False
+        self._group_problem = ""
         self._unreachable: frozenset[int] = frozenset()
         self._draining = False
         self._drains_up_to: dict[int, int] | None = None
@@ -197,6 +198,7 @@ class OwnerLoop:
                 self._tenures[shard] = tenure
                 self._epoch_reasons[shard] = EpochReason.ASSIGNED
         self._in_group = ownership.membership is not None and ownership.is_settled
+        self._group_problem = ownership.problem
 
     def _set_apart(self) -> None:
         """Hold shards whose partitions cannot be reached: in a transaction they stop all others."""
@@ -321,4 +323,5 @@ class OwnerLoop:
             owned_shards=len(self._owned),
             rebuilding_shards=len(self._parts.recovery.rebuilding),
             held_shards=dict(self._held),
+            problems=(self._group_problem,) if self._group_problem else (),
         )
