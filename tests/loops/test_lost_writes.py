@@ -4,10 +4,13 @@ from dataclasses import replace
 
 from structlog.testing import capture_logs
 
+from reservation_worker.domain.keys import shard_of
 from reservation_worker.ports import Waypoint
 from reservation_worker.recovery.rebuild import STEPS_SKIPPED_WITHOUT_POSITION
 from tests.loops.assembly import Loops
-from tests.loops.small_shop import SmallShop
+from tests.loops.small_shop import SHARDS_TOTAL, SmallShop
+
+SHARD = shard_of("acme", SHARDS_TOTAL)
 
 
 def rebuilds(worker: Loops) -> float | None:
@@ -230,3 +233,86 @@ def test_a_rebuild_is_counted_and_said() -> None:
     assert rebuilds(worker) == 1
     assert registry.get_sample_value("reservation_rebuilding_shards") == 0
     assert registry.get_sample_value("reservation_rebuild_records_left") == 0
+
+
+def test_a_server_that_has_thrown_keys_away_is_rebuilt() -> None:
+    """Nobody can tell whose they were."""
+    shop = SmallShop()
+    worker = shop.start()
+    shop.count("boots", 3)
+    shop.order("A", "boots")
+    shop.finish(worker)
+    shop.store.become("server-1/history-1/7")
+    with capture_logs() as lines:
+        shop.order("B", "boots")
+        shop.finish(worker)
+    assert {"acme/A": "Authorized", "acme/B": "Denied"} == shop.statuses()
+    assert any("thrown keys away" in line.get("reason", "") for line in lines)
+
+
+def test_a_server_that_is_ahead_in_an_epoch_that_others_have_served_since_is_rebuilt() -> None:
+    """A split network: it went on by itself, with more steps than the true one has published."""
+    shop = SmallShop()
+    worker = shop.start()
+    shop.count("boots", 5)
+    shop.finish(worker)
+    behind = shop.store.saved()
+    for order in "ABCD":
+        shop.order(order, "boots")
+        for _ in range(3):
+            worker.apply.turn()
+    ahead = shop.store.saved()
+    shop.store.become("server-2/history-1/0", behind)
+    shop.finish(worker)
+    shop.count("boots", 6, at="00:01")
+    shop.finish(worker)
+    steps = shop.store.inspect(SHARD).step
+    shop.store.become("server-1/history-1/0", ahead)
+    assert shop.store.inspect(SHARD).step >= steps, "its steps alone tell nothing"
+    with capture_logs() as lines:
+        shop.order("E", "boots")
+        shop.finish(worker)
+    assert rebuilds(worker) == 1
+    assert any("has published" in line.get("reason", "") for line in lines)
+    shop.check_order_of_publication()
+    whole = shop.store.held(SHARD).stocks.values()
+    assert [(6, 6)] == [(one.on_hand, one.authorized) for one in whole]
+
+
+def test_an_epoch_is_minted_above_the_one_that_redis_has() -> None:
+    """Its writer's clock was ahead, and its position is gone: below it nothing could be written."""
+    shop = SmallShop()
+    worker = shop.start()
+    shop.count("boots", 5)
+    shop.finish(worker)
+    held = shop.store.held(SHARD)
+    held.epoch += 10**9
+    shop.store.put(held)
+    shop.bury()
+    shop.broker.positions.clear()
+    successor = shop.start()
+    shop.order("A", "boots")
+    shop.finish(successor)
+    assert {"acme/A": "Authorized"} == shop.statuses()
+    assert shop.store.inspect(SHARD).epoch > held.epoch
+
+
+def test_what_an_unverified_server_says_is_published_commits_nothing() -> None:
+    """It may be a replica of another history; only what its owner has verified is believed."""
+    shop = SmallShop()
+    worker = shop.start()
+    shop.count("boots", 5)
+    shop.finish(worker)
+    committed = dict(shop.broker.committed)
+    shop.order("A", "boots")
+    for _ in range(3):
+        worker.apply.turn()
+    held = shop.store.held(SHARD)
+    assert held.step > held.published
+    held.published = held.step
+    shop.store.put(held)
+    shop.store.become("server-2/history-1/0")
+    for _ in range(20):
+        worker.apply.turn()
+        shop.clock.advance(1_000)
+    assert committed == shop.broker.committed
