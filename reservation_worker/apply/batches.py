@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from reservation_worker.contracts.records import Record, Rejection
 from reservation_worker.domain.facts import Fact
 from reservation_worker.domain.values import value_class
-from reservation_worker.ports import Membership, Partition
+from reservation_worker.ports import Membership, Partition, StepCall
 
 
 @value_class(frozen=True, slots=True)
@@ -68,6 +68,12 @@ class WaitingFact:
     record: Record
     record_bytes: int
     batch: Batch
+
+
+def step_call(shard: int, epoch: int, waiting: Sequence[WaitingFact]) -> StepCall:
+    """Return the step of some facts of a shard."""
+    records_at_ms = max([one.record.timestamp_ms for one in waiting])
+    return StepCall(shard, epoch, [one.fact for one in waiting], records_at_ms)
 
 
 class Published:

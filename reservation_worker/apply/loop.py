@@ -5,7 +5,14 @@ from typing import Final, assert_never
 
 import structlog
 
-from reservation_worker.apply.batches import Batch, Committable, InFlight, Published, WaitingFact
+from reservation_worker.apply.batches import (
+    Batch,
+    Committable,
+    InFlight,
+    Published,
+    WaitingFact,
+    step_call,
+)
 from reservation_worker.apply.configuration import ApplyConfig
 from reservation_worker.apply.parts import ApplyParts, ApplyStatus
 from reservation_worker.apply.queues import ShardQueues
@@ -196,13 +203,7 @@ class ApplyLoop:
                     self._retry_shard_at_ms[shard] = self._now_ms() + self._config.retry_interval_ms
                     continue
                 waiting = self._queues.next_step(shard)
-                call = StepCall(
-                    shard,
-                    epoch,
-                    [one.fact for one in waiting],
-                    max([one.record.timestamp_ms for one in waiting]),
-                )
-                sent.append(_SentStep(call, waiting))
+                sent.append(_SentStep(step_call(shard, epoch, waiting), waiting))
         except StoreUnavailable as error:
             self._store_failed(error)
             return

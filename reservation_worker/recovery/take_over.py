@@ -15,6 +15,7 @@ from reservation_worker.ports import (
     FatallyBroken,
     Membership,
     Outputs,
+    PartitionUnreachable,
     Position,
     Restoring,
     ShardGroup,
@@ -44,6 +45,10 @@ ON_ITS_WAY = (
     "It is on its way from one server of the Redis Cluster to another one. Nothing is lost: it "
     "goes on when it has arrived."
 )
+
+
+def _waits(error: PartitionUnreachable) -> str:
+    return f"It waits alone, and is tried again: {error}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +132,9 @@ class Recovery:
         except ShardMoves:
             self.forget((shard,))
             return TakeOver({}, {shard: ON_ITS_WAY})
+        except PartitionUnreachable as error:
+            self.forget((shard,))
+            return TakeOver({}, {shard: _waits(error)})
         except FatallyBroken as error:
             self.forget((shard,))
             return TakeOver({}, {shard: f"It cannot be rebuilt: {error}"})
@@ -189,6 +197,8 @@ class Recovery:
                     owned[shard] = position
             except ShardMoves:
                 held[shard] = ON_ITS_WAY
+            except PartitionUnreachable as error:
+                held[shard] = _waits(error)
         return TakeOver(owned, held)
 
     def _verify_and_claim(self, shard: int, position: Position) -> bool:

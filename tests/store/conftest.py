@@ -17,7 +17,7 @@ from reservation_worker.adapters.redis.store import RedisStore
 from reservation_worker.contracts.records import OutputRecord, PublishedRecord
 from reservation_worker.domain.ledger import SETTLED_ENTRIES_MAX
 from reservation_worker.ports import Clock, Restoring, Store
-from tests.store.random_facts import NOW_MS
+from tests.store.random_facts import AFTERWARDS_MS
 
 SOCKET_TIMEOUT_SECONDS = 5
 
@@ -26,7 +26,7 @@ SOCKET_TIMEOUT_SECONDS = 5
 class FrozenClock:
     """A clock that stands still."""
 
-    at_ms: int = NOW_MS
+    at_ms: int = AFTERWARDS_MS
 
     def now_ms(self) -> int:
         """Return the same instant always."""

@@ -28,7 +28,7 @@ from reservation_worker.ports import (
 from tests.published import removed_by
 from tests.store.conftest import Bounds, client_of, redis_store
 from tests.store.facts import STOCK_ID, counted, invoiced, ordered, paid, reservation_id
-from tests.store.random_facts import NOW_MS, random_facts
+from tests.store.random_facts import AFTERWARDS_MS, NOW_MS, random_facts
 from tests.store.restored import begin, contents, published
 from tests.store.shard import (
     EPOCH,
@@ -77,7 +77,7 @@ class Day:
             assert isinstance(work, DueWork)
             waiting: list[Fact] = [*work.settlements, *work.deadlines]
             facts += random.sample(waiting, min(len(waiting), 2))
-            at = RetentionAt(NOW_MS, 0, 0)
+            at = RetentionAt(AFTERWARDS_MS, 0, 0)
             (removable,) = self._store.removable([ShardEpoch(SHARD, self._epoch)], at, 3)
             assert not isinstance(removable, StepRefused)
             facts += removable

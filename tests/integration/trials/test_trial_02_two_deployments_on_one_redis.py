@@ -69,8 +69,8 @@ def test_one_that_is_pointed_there_while_it_runs_stops_and_says_so(
         stranger.send(shop.traffic(1, now_ms, accounts, ORDERS_EACH, "strange"))
         wait_until_it_says_whose(publishing, own)
         wait_until_it_says_whose(applying, own)
-        assert publishing.metric("reservation_held_shards") == 2
-        assert applying.metric("reservation_foreign_shards") == 2
+        assert publishing.gauge("reservation_held_shards") == 2
+        assert applying.gauge("reservation_foreign_shards") == 2
     own.sell(1, "meanwhile")
     own.wait_until_settled()
     assert before == states(own)

@@ -35,7 +35,7 @@ def test_one_of_two_workers_with_another_redis_address_is_said(
         wait_until_it_is_said(one)
         wait_until_it_is_said(two)
         assert two.logged(SHARD_UNVERIFIED)
-        assert 0 < (two.metric("reservation_unverified_shards") or 0)
+        assert 0 < (two.gauge("reservation_unverified_shards") or 0)
         two.kill()
     stage.wait_until_settled()
     stage.assert_nothing_violated()
