@@ -6,7 +6,6 @@ from structlog.testing import capture_logs
 
 from reservation_worker.domain.keys import shard_of
 from reservation_worker.ports import Waypoint
-from reservation_worker.recovery.rebuild import STEPS_SKIPPED_WITHOUT_POSITION
 from tests.loops.assembly import Loops
 from tests.loops.small_shop import SHARDS_TOTAL, SmallShop
 
@@ -140,7 +139,26 @@ def test_a_position_that_is_gone_is_found_again_far_beyond_what_is_published() -
     assert {"acme/A": "Authorized", "acme/B": "Authorized"} == shop.statuses()
     shop.check_order_of_publication()
     steps = [int(str(body["event_id"]).split("-")[1]) for body in shop.changes()["acme/B"]]
-    assert min(steps) > STEPS_SKIPPED_WITHOUT_POSITION
+    assert min(steps) > 1_000_000
+
+
+def test_a_rebuilt_shard_goes_on_behind_its_position_although_its_newest_records_are_gone() -> None:
+    """Compaction takes tombstones away, and with them the numbers of the last steps."""
+    shop = SmallShop()
+    worker = shop.start()
+    shop.count("boots", 5)
+    shop.finish(worker)
+    compacted_up_to = len(shop.broker.outputs)
+    for order in "ABC":
+        shop.order(order, "boots")
+        shop.finish(worker)
+    published = shop.store.inspect(SHARD).step
+    del shop.broker.outputs[compacted_up_to:], shop.broker.written_at_ms[compacted_up_to:]
+    shop.lose_everything()
+    shop.order("D", "boots")
+    shop.finish(worker)
+    steps = [int(str(body["event_id"]).split("-")[1]) for body in shop.changes()["acme/D"]]
+    assert min(steps) > published
 
 
 def test_a_rebuild_that_found_the_position_again_is_the_last_one() -> None:
