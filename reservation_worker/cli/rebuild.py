@@ -122,7 +122,7 @@ def rebuild_shards(
         deployment = read_deployment(settings)
     with reaching_redis(settings):
         store = build_store(settings, deployment)
-        restoring = build_restoring(settings, deployment)
+        restoring = build_restoring(settings, deployment, producer="")
         states = {shard: store.inspect(shard) for shard in shards}
         if not adopt:
             refuse_foreign(tuple(states.values()))

@@ -131,12 +131,13 @@ def _primary_of_sentinels(
     return primary
 
 
-def store_config(settings: Settings, deployment: str = NOBODY) -> StoreConfig:
+def store_config(settings: Settings, deployment: str = NOBODY, producer: str = "") -> StoreConfig:
     """Return the bounds of the store, and whose it is; nobody's may only be shown."""
     redis = settings.redis
     return StoreConfig(
         deployment=deployment,
         key_prefix=redis.key_prefix,
+        producer=producer,
         event_source=event_source(settings),
         persistence_required=redis.persistence_required,
         facts_per_step_max=max(
@@ -154,13 +155,13 @@ def store_config(settings: Settings, deployment: str = NOBODY) -> StoreConfig:
 
 
 def build_store(
-    settings: Settings, deployment: str = NOBODY, clock: Clock | None = None
+    settings: Settings, deployment: str = NOBODY, clock: Clock | None = None, producer: str = ""
 ) -> RedisStore:
     """Return the store; each thread has one of its own. Nobody's may only be shown.
 
     What it applies, it stamps by the clock.
     """
-    config = store_config(settings, deployment)
+    config = store_config(settings, deployment, producer)
     return RedisStore(build_redis_client(settings), config, clock or build_clock())
 
 
@@ -170,6 +171,7 @@ def build_latest_clock(settings: Settings, clock: Clock) -> Clock:
     return LatestClock(clock, RedisStore(build_redis_client(settings), config, clock).now_ms)
 
 
-def build_restoring(settings: Settings, deployment: str) -> RedisRestoring:
+def build_restoring(settings: Settings, deployment: str, producer: str) -> RedisRestoring:
     """Return what writes shards anew."""
-    return RedisRestoring(build_redis_client(settings), store_config(settings, deployment))
+    config = store_config(settings, deployment, producer)
+    return RedisRestoring(build_redis_client(settings), config)

@@ -3,15 +3,14 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from reservation_worker.adapters.kafka.configuration import (
-    KafkaConfig,
-)
+from reservation_worker.adapters.kafka.configuration import KafkaConfig, transactional_id
 from reservation_worker.adapters.kafka.input_log import InputLogParts, KafkaInputLog
 from reservation_worker.adapters.kafka.outputs import KafkaOutputs
 from reservation_worker.adapters.kafka.payment_offsets import KafkaPaymentOffsets
 from reservation_worker.adapters.kafka.shard_group import KafkaShardGroup, ShardsTopic
 from reservation_worker.adapters.kafka.topic_needs import TopicLayout
 from reservation_worker.adapters.kafka.topic_watch import TopicWatch
+from reservation_worker.adapters.kafka.transactions import ROLE as PUBLISH_ROLE
 from reservation_worker.adapters.kafka.transactions import KafkaTransactions, TransactionsParts
 from reservation_worker.apply import ApplyConfig, ApplyLoop, ApplyParts
 from reservation_worker.composition.clients import build_restoring, build_store, event_source
@@ -85,9 +84,11 @@ class Foundation:
     topics: TopicWatch
 
 
-def _store_of(foundation: Foundation) -> Store[OutputRecord]:
+def _store_of(foundation: Foundation, producer: str = "") -> Store[OutputRecord]:
     """Return a store of the deployment, that stamps by the latest clock at hand."""
-    store = build_store(foundation.settings, foundation.deployment, foundation.latest_clock)
+    store = build_store(
+        foundation.settings, foundation.deployment, foundation.latest_clock, producer
+    )
     return foundation.surroundings.store(store)
 
 
@@ -169,7 +170,8 @@ def build_owner(
     settings, surroundings = foundation.settings, foundation.surroundings
     publish = settings.publish
     clock, metrics, waypoint = foundation.clock, foundation.metrics, surroundings.waypoint
-    store = _store_of(foundation)
+    producer = transactional_id(foundation.kafka, PUBLISH_ROLE)
+    store = _store_of(foundation, producer)
     shards = ShardsTopic(settings.topics.shards, settings.topics.shards_total)
     group = KafkaShardGroup(foundation.kafka, shards, clock, metrics)
     outputs = output_topics(settings)
@@ -181,7 +183,7 @@ def build_owner(
     )
     recovery = RecoveryParts(
         store=store,
-        restoring=build_restoring(settings, foundation.deployment),
+        restoring=build_restoring(settings, foundation.deployment, producer),
         group=group,
         transactions=transactions,
         outputs=KafkaOutputs(foundation.kafka, outputs, clock),
@@ -199,17 +201,7 @@ def build_owner(
         ),
         PublishParts(store, transactions, metrics, waypoint),
     )
-    schedule = Schedule(
-        deadlines_config(settings),
-        ScheduleParts(
-            store,
-            lambda: frontier.reached_ms,
-            clock,
-            metrics,
-            waypoint,
-            retention_config(settings),
-        ),
-    )
+    schedule = _schedule(foundation, frontier, store)
     return OwnerLoop(
         OwnerConfig(
             scan_interval_ms=settings.expiry.scan_interval_ms,
@@ -230,6 +222,23 @@ def build_owner(
             wait_for_work=wait_for_work,
             close_producer=transactions.close,
             unreachable_shards=foundation.topics.unreachable_shards,
+        ),
+    )
+
+
+def _schedule(
+    foundation: Foundation, frontier: PaymentFrontier, store: Store[OutputRecord]
+) -> Schedule:
+    settings = foundation.settings
+    return Schedule(
+        deadlines_config(settings),
+        ScheduleParts(
+            store,
+            lambda: frontier.reached_ms,
+            foundation.clock,
+            foundation.metrics,
+            foundation.surroundings.waypoint,
+            retention_config(settings),
         ),
     )
 

@@ -157,6 +157,21 @@ class Topics(Protocol):
 class Transactions(Protocol[Written_contra]):
     """The producer that publishes outboxes and positions together."""
 
+    @property
+    def producer(self) -> str:
+        """What it is called: of two with one name, only the newer one may commit."""
+        ...
+
+    def end_of(self, producer: str) -> None:
+        """End without effect what another producer has left open; it commits nothing more.
+
+        Harmless if it lives: it takes its shards over anew.
+
+        Raises:
+            BrokerUnavailable: Kafka does not answer.
+        """
+        ...
+
     def prepare(self) -> None:
         """Have a producer with no transaction of an earlier one left open.
 

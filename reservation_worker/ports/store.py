@@ -128,6 +128,8 @@ class ShardState:
     foreign: str = ""
     """The other deployment whose state it is, of which nothing else is told; empty: there is none.
     """
+    producer: str = ""
+    """What its last owner calls its producer, whose transaction may be open; empty: not known."""
 
 
 @value_class(frozen=True, slots=True)

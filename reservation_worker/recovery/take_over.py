@@ -11,6 +11,7 @@ import structlog
 from reservation_worker.contracts.records import OutputRecord, PublishedRecord
 from reservation_worker.contracts.written import EVENT_SOURCE
 from reservation_worker.ports import (
+    BrokerUnavailable,
     Clock,
     FatallyBroken,
     Membership,
@@ -28,7 +29,9 @@ from reservation_worker.ports import (
     Waypoint,
 )
 from reservation_worker.ports.foreign import foreign_state
+from reservation_worker.recovery.former_owners import FormerOwners
 from reservation_worker.recovery.rebuild import Rebuild, RebuildConfig, RebuildParts
+from reservation_worker.telemetry.labels import LostReason
 from reservation_worker.telemetry.log_events import (
     SHARD_REBUILD_BEGAN,
     SHARD_REBUILD_GIVEN_UP,
@@ -93,6 +96,7 @@ class Recovery:
             parts.waypoint,
             parts.event_source,
         )
+        self._former = FormerOwners(parts.store, parts.transactions, parts.clock)
         self._rebuilds: dict[int, Rebuild] = {}
         self._distrusted: dict[int, str] = {}
         self._logger = structlog.get_logger()
@@ -162,7 +166,7 @@ class Recovery:
         """
         parts = self._parts
         parts.transactions.prepare()
-        positions = parts.group.positions(shards)
+        positions = self._positions(shards)
         parts.waypoint(Waypoint.TAKEOVER_POSITION_READ)
         held = {
             shard: (
@@ -200,6 +204,14 @@ class Recovery:
             except PartitionUnreachable as error:
                 held[shard] = _waits(error)
         return TakeOver(owned, held)
+
+    def _positions(self, shards: Sequence[int]) -> Mapping[int, Position | None]:
+        try:
+            return self._parts.group.positions(shards)
+        except BrokerUnavailable as error:
+            if error.reason is not LostReason.TIMED_OUT or not self._former.end(shards):
+                raise
+            return self._parts.group.positions(shards)
 
     def _verify_and_claim(self, shard: int, position: Position) -> bool:
         """Tell whether the shard is claimed; if not, its rebuild has begun, or it is too late."""

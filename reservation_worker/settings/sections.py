@@ -33,8 +33,10 @@ class KafkaSettings(Section):
     """
     rebalancing: Literal["eager", "cooperative", "consumer"] = "cooperative"
     """How members share partitions; `consumer` is KIP-848 and needs brokers of 4.0 or newer."""
-    session_timeout_ms: Milliseconds = 45_000
-    """After so long without a heartbeat a worker counts as gone."""
+    session_timeout_ms: Milliseconds = 6_000
+    """After so long without a heartbeat a worker counts as gone; brokers allow no less than their
+    `group.min.session.timeout.ms`, 6 s by default.
+    """
     max_poll_interval_ms: Milliseconds = 300_000
     """After so long without a poll a worker counts as stuck."""
     transaction_timeout_ms: Milliseconds = 15_000

@@ -65,6 +65,8 @@ TRANSACTION_FATE_LOST: Final = "transaction_fate_lost"
 """Nobody can tell whether a transaction was committed: its shards are taken over anew."""
 PRODUCER_RECREATED: Final = "producer_recreated"
 PRODUCER_FENCED: Final = "producer_fenced"
+FORMER_OWNER_FENCED: Final = "former_owner_fenced"
+"""Its open transaction stood in the way of its successor, and is ended."""
 OWNERSHIP_LOST: Final = "ownership_lost"
 
 # Time

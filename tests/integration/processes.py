@@ -141,6 +141,10 @@ class WorkerProcess:
                     return float(sample.value)
         return None
 
+    def is_live(self) -> bool:
+        """Ask ``/livez``."""
+        return json.loads(self._ask("/livez") or b"{}").get("ok") is True
+
     def _ask(self, path: str) -> bytes | None:
         started = self.logged(HTTP_SERVER_STARTED)
         if not started:

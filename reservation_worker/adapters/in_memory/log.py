@@ -157,6 +157,14 @@ class InMemoryTransactions:
         self._broker = broker
         self._waypoint = waypoint
 
+    @property
+    def producer(self) -> str:
+        """Nobody's: no transaction stays open here."""
+        return ""
+
+    def end_of(self, producer: str) -> None:
+        """End nothing."""
+
     def prepare(self) -> None:
         """Be ready at once."""
 

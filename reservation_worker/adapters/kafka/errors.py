@@ -141,6 +141,21 @@ def says_no_right(error: KafkaError) -> bool:
     return error.code() in _NO_RIGHT
 
 
+def says_broken(error: KafkaError) -> bool:
+    """Tell whether a client cannot be used any more; an event of a consumer says so by its code."""
+    return error.fatal() or bool(error.code() == KafkaError._FATAL)  # noqa: SLF001
+
+
+def why_broken(error: KafkaError) -> str:
+    """Say why a consumer cannot be used any more, and what to do."""
+    if "group.instance.id" in error.str():
+        return (
+            "Another process has taken this one's place in its group: it has the same group and "
+            "the same worker slot. Nothing is lost. Give each process a slot of its own."
+        )
+    return f"The consumer is broken: {error.str()}"
+
+
 def says_membership_is_outdated(error: KafkaError) -> bool:
     """Tell whether the group has moved on since the membership was captured."""
     return error.code() in _OUTDATED_MEMBERSHIP

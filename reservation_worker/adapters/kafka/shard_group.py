@@ -14,7 +14,13 @@ from reservation_worker.adapters.kafka.configuration import (
     Rebalancing,
     member_options,
 )
-from reservation_worker.adapters.kafka.errors import error_of, reason_of, sentence_of
+from reservation_worker.adapters.kafka.errors import (
+    error_of,
+    reason_of,
+    says_broken,
+    sentence_of,
+    why_broken,
+)
 from reservation_worker.adapters.kafka.membership import MembershipCapture
 from reservation_worker.adapters.kafka.positions import Asking, committed_positions
 from reservation_worker.adapters.kafka.watched import WatchedConsumer
@@ -29,6 +35,10 @@ from reservation_worker.telemetry.log_events import (
 from reservation_worker.telemetry.metrics import Metrics
 
 ROLE: Final = "publish"
+POSITIONS_SECONDS: Final = 1.0
+"""What lasts longer is an open transaction, most likely of a dead owner; the next attempt is given
+as long as any other question.
+"""
 CAPTURE_ATTEMPTS_MAX: Final = 3
 """A poll that served a rebalance is followed by another one, at most so often."""
 
@@ -60,6 +70,7 @@ class KafkaShardGroup:
         self._incremental = config.rebalancing is not Rebalancing.EAGER
         self._logger = structlog.get_logger()
         self._tenures: dict[int, int] = {}
+        self._positions_seconds = min(POSITIONS_SECONDS, self._request_seconds)
         self._rebalances_total = 0
         self._is_settled = False
         options = {
@@ -99,12 +110,16 @@ class KafkaShardGroup:
             BrokerUnavailable: Kafka does not answer, or a transaction is still open.
             FatallyBroken: a position is written in a form that this release does not know.
         """
-        asking = Asking(self._consumer, self._voice, self._topic, self._request_seconds)
-        return committed_positions(asking, shards)
+        seconds = self._positions_seconds
+        self._positions_seconds = self._request_seconds
+        asking = Asking(self._consumer, self._voice, self._topic, seconds)
+        positions = committed_positions(asking, shards)
+        self._positions_seconds = min(POSITIONS_SECONDS, self._request_seconds)
+        return positions
 
     def close(self) -> None:
         """Leave the group."""
-        self._consumer.close()
+        self._consumer.leave()
 
     def _serve(self) -> None:
         try:
@@ -114,8 +129,8 @@ class KafkaShardGroup:
         error = message.error() if message is not None else None
         if error is None:
             return
-        if error.fatal():
-            raise FatallyBroken(f"The consumer is broken: {error.str()}")
+        if says_broken(error):
+            raise FatallyBroken(why_broken(error))
         self._warn(error)
 
     def _warn(self, error: KafkaError) -> None:

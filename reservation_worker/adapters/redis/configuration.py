@@ -20,6 +20,8 @@ class StoreConfig:
     """Before the names of all keys; part of no other name."""
     event_source: str = EVENT_SOURCE
     """What the published events name as their source."""
+    producer: str = ""
+    """What the owner's publishing producer is called; empty: nobody publishes what this writes."""
     persistence_required: bool = True
     """A server without an append-only file is refused."""
     server_look_interval_ms: int = 1_000

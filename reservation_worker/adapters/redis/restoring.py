@@ -33,6 +33,7 @@ class RedisRestoring:
         scripts: Mapping[str, Script] | None = None,
     ) -> None:
         """Use the package's own scripts unless others are given."""
+        self._producer = config.producer
         self._calls = Calls(client, config, scripts)
         # Before each rebuild: it would lose again what is restored on an unfit server.
         self._servers = Servers(
@@ -50,7 +51,7 @@ class RedisRestoring:
                 "begin_restoring",
                 shard,
                 *(epoch, inspected.epoch, inspected.step),
-                *(inspected.verified_server, inspected.server),
+                *(inspected.verified_server, inspected.server, self._producer),
             )
         )
 

@@ -194,6 +194,7 @@ class RedisStore:
                 inspected.step,
                 inspected.verified_server,
                 inspected.server,
+                self._config.producer,
             )
         )
 
@@ -227,13 +228,14 @@ class RedisStore:
 
 def read_state(calls: Calls, shard: int) -> ShardState:
     """Read a shard's ``meta`` and the identity of the server, in one atomic read."""
-    epoch, step, published, torn, verified, server, demanded, adopts, foreign = calls.run(
+    epoch, step, published, torn, verified, server, demanded, adopts, *names = calls.run(
         "inspect", shard
     )
+    foreign, producer = names
     return ShardState(
         *(epoch, step, published, torn == 1),
         *(verified.decode(), server.decode(), demanded.decode()),
-        *(adopts == 1, foreign.decode()),
+        *(adopts == 1, foreign.decode(), producer.decode()),
     )
 
 
