@@ -11,17 +11,13 @@ from reservation_worker.apply.batches import (
     InFlight,
     Published,
     WaitingFact,
+    step_call,
 )
 from reservation_worker.apply.configuration import ApplyConfig
 from reservation_worker.apply.parts import ApplyParts, ApplyStatus
 from reservation_worker.apply.queues import ShardQueues
 from reservation_worker.apply.set_aside import SetAside
-from reservation_worker.contracts.records import (
-    Record,
-    Rejection,
-    record_bytes,
-    rejection_of,
-)
+from reservation_worker.contracts.records import Record, Rejection, record_bytes, rejection_of
 from reservation_worker.domain.keys import shard_of
 from reservation_worker.domain.values import value_class
 from reservation_worker.ports import (
@@ -144,7 +140,9 @@ class ApplyLoop:
             turned_at_ms=self._now_ms(),
             holds_partitions=bool(self._log.held()),
             uncommitted_records=self._in_flight.records_total,
-            problems=self._set_aside.problems(set(self._queues.shards())),
+            problems=self._set_aside.problems(
+                set(self._queues.shards()), has_uncommitted=bool(self._in_flight)
+            ),
         )
 
     def _poll_timeout_ms(self) -> int:
@@ -205,13 +203,7 @@ class ApplyLoop:
                     self._retry_shard_at_ms[shard] = self._now_ms() + self._config.retry_interval_ms
                     continue
                 waiting = self._queues.next_step(shard)
-                call = StepCall(
-                    shard,
-                    epoch,
-                    [one.fact for one in waiting],
-                    max([one.record.timestamp_ms for one in waiting]),
-                )
-                sent.append(_SentStep(call, waiting))
+                sent.append(_SentStep(step_call(shard, epoch, waiting), waiting))
         except StoreUnavailable as error:
             self._store_failed(error)
             return
@@ -270,18 +262,14 @@ class ApplyLoop:
             self._meet_epoch(shard, refused.epoch)
             return
         if refused.reason is StepRefusal.FOREIGN:
-            # Whose it is, it is asked before anything is sent there again.
-            self._epochs.pop(shard, None)
+            self._epochs.pop(shard, None)  # whose it is, is asked before the next step
         self._set_aside.refuse(shard, refused.reason)
         self._retry_shard_at_ms[shard] = self._now_ms() + self._config.retry_interval_ms
 
     def _learn_epoch(self, shard: int) -> int:
         """Ask for the epoch in force; 0 while nobody has taken the shard over."""
         state = self._parts.store.inspect(shard)
-        if state.foreign:
-            self._set_aside.refuse(shard, StepRefusal.FOREIGN, state.foreign)
-        elif not state.epoch:
-            self._set_aside.refuse(shard, StepRefusal.EPOCH)
+        self._set_aside.inspected(shard, state)
         if state.epoch:
             self._meet_epoch(shard, state.epoch)
         return 0 if self._must_seek else state.epoch
@@ -319,6 +307,8 @@ class ApplyLoop:
 
     def _learn_published(self) -> None:
         unpublished = self._in_flight.unpublished_shards(self._published)
+        known = {shard: self._published.known(shard) for shard in unpublished}
+        self._set_aside.wait_for_publication(known)
         silent = sorted(unpublished - self._heard_shards)
         self._heard_shards.clear()
         for shard in silent:

@@ -3,6 +3,7 @@
 import secrets
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from redis import Redis
@@ -21,6 +22,7 @@ from reservation_worker.adapters.kafka.topics import TopicAdmin
 from reservation_worker.adapters.redis.configuration import NOBODY, StoreConfig
 from reservation_worker.adapters.redis.restoring import RedisRestoring
 from reservation_worker.adapters.redis.store import RedisStore
+from reservation_worker.composition.clocks import LatestClock
 from reservation_worker.contracts.written import EVENT_SOURCE
 from reservation_worker.ports import UNWATCHED, CallWatch, Clock
 from reservation_worker.settings.client_options import (
@@ -152,10 +154,21 @@ def store_config(settings: Settings, deployment: str = NOBODY, producer: str = "
     )
 
 
-def build_store(settings: Settings, deployment: str = NOBODY, producer: str = "") -> RedisStore:
-    """Return the store; each thread has one of its own. Nobody's may only be shown."""
+def build_store(
+    settings: Settings, deployment: str = NOBODY, clock: Clock | None = None, producer: str = ""
+) -> RedisStore:
+    """Return the store; each thread has one of its own. Nobody's may only be shown.
+
+    What it applies, it stamps by the clock.
+    """
     config = store_config(settings, deployment, producer)
-    return RedisStore(build_redis_client(settings), config, build_clock())
+    return RedisStore(build_redis_client(settings), config, clock or build_clock())
+
+
+def build_latest_clock(settings: Settings, clock: Clock) -> Clock:
+    """Return the later of a clock and Redis', with a client of its own for all threads."""
+    config = replace(store_config(settings, NOBODY), attempts_max=1)
+    return LatestClock(clock, RedisStore(build_redis_client(settings), config, clock).now_ms)
 
 
 def build_restoring(settings: Settings, deployment: str, producer: str) -> RedisRestoring:

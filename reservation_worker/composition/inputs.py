@@ -23,8 +23,8 @@ def build_decoder(settings: Settings) -> Decoder:
             type_aliases={
                 alias: FactKind(kind) for alias, kind in settings.input.type_aliases.items()
             },
-            account_defaults=_account_policy(settings.account_defaults),
-            accounts={name: _account_policy(settings.account(name)) for name in settings.accounts},
+            account_defaults=account_policy(settings.account_defaults),
+            accounts={name: account_policy(settings.account(name)) for name in settings.accounts},
             accounts_allowed={
                 topic_of(settings, FactKind(kind)): frozenset(accounts)
                 for kind, accounts in settings.input.accounts_allowed.items()
@@ -36,7 +36,8 @@ def build_decoder(settings: Settings) -> Decoder:
     )
 
 
-def _account_policy(account: AccountSettings) -> AccountPolicy:
+def account_policy(account: AccountSettings) -> AccountPolicy:
+    """Return what the settings of an account mean to the decoder."""
     return AccountPolicy(
         deadline_rules=DeadlineRules(
             time_zone=account.zone,

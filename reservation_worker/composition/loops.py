@@ -7,7 +7,7 @@ from reservation_worker.adapters.kafka.configuration import KafkaConfig, transac
 from reservation_worker.adapters.kafka.input_log import InputLogParts, KafkaInputLog
 from reservation_worker.adapters.kafka.outputs import KafkaOutputs
 from reservation_worker.adapters.kafka.payment_offsets import KafkaPaymentOffsets
-from reservation_worker.adapters.kafka.shard_group import KafkaShardGroup
+from reservation_worker.adapters.kafka.shard_group import KafkaShardGroup, ShardsTopic
 from reservation_worker.adapters.kafka.topic_needs import TopicLayout
 from reservation_worker.adapters.kafka.topic_watch import TopicWatch
 from reservation_worker.adapters.kafka.transactions import ROLE as PUBLISH_ROLE
@@ -43,6 +43,10 @@ def _same_store(store: Store[OutputRecord]) -> Store[OutputRecord]:
     return store
 
 
+def _same_clock(clock: Clock) -> Clock:
+    return clock
+
+
 def _same_log(log: InputLog[Record, DeadLetter]) -> InputLog[Record, DeadLetter]:
     return log
 
@@ -58,6 +62,7 @@ class Surroundings:
     store: Callable[[Store[OutputRecord]], Store[OutputRecord]] = _same_store
     input_log: Callable[[InputLog[Record, DeadLetter]], InputLog[Record, DeadLetter]] = _same_log
     waypoint: Callable[[Waypoint], None] = lambda _waypoint: None
+    clock: Callable[[Clock], Clock] = _same_clock
     topic_layout: Callable[[TopicLayout], TopicLayout] = _same_layout
     """What is asked of the topics."""
 
@@ -71,10 +76,20 @@ class Foundation:
     """Whose state the shards are."""
     kafka: KafkaConfig
     clock: Clock
+    latest_clock: Clock
+    """The later of that one and Redis'."""
     metrics: Metrics
     dependencies: Dependencies
     surroundings: Surroundings
     topics: TopicWatch
+
+
+def _store_of(foundation: Foundation, producer: str = "") -> Store[OutputRecord]:
+    """Return a store of the deployment, that stamps by the latest clock at hand."""
+    store = build_store(
+        foundation.settings, foundation.deployment, foundation.latest_clock, producer
+    )
+    return foundation.surroundings.store(store)
 
 
 def build_apply(foundation: Foundation, wake_publisher: Callable[[], None]) -> ApplyLoop:
@@ -109,10 +124,10 @@ def build_apply(foundation: Foundation, wake_publisher: Callable[[], None]) -> A
         ),
         ApplyParts(
             log=surroundings.input_log(log),
-            store=surroundings.store(build_store(settings, foundation.deployment)),
+            store=_store_of(foundation),
             decode=build_decoder(settings).decode,
             dead_letter=build_dead_letter(settings),
-            clock=foundation.clock,
+            clock=foundation.latest_clock,
             metrics=foundation.metrics,
             dependencies=foundation.dependencies,
             wake_publisher=wake_publisher,
@@ -156,8 +171,9 @@ def build_owner(
     publish = settings.publish
     clock, metrics, waypoint = foundation.clock, foundation.metrics, surroundings.waypoint
     producer = transactional_id(foundation.kafka, PUBLISH_ROLE)
-    store = surroundings.store(build_store(settings, foundation.deployment, producer))
-    group = KafkaShardGroup(foundation.kafka, settings.topics.shards, foundation.clock, metrics)
+    store = _store_of(foundation, producer)
+    shards = ShardsTopic(settings.topics.shards, settings.topics.shards_total)
+    group = KafkaShardGroup(foundation.kafka, shards, clock, metrics)
     outputs = output_topics(settings)
     transactions = KafkaTransactions(
         foundation.kafka,
@@ -215,6 +231,7 @@ def build_owner(
             dependencies=foundation.dependencies,
             wait_for_work=wait_for_work,
             close_producer=transactions.close,
+            unreachable_shards=foundation.topics.unreachable_shards,
         ),
     )
 

@@ -6,7 +6,11 @@ from prometheus_client import CollectorRegistry
 
 from reservation_worker.adapters.http.server import ProbeAnswers
 from reservation_worker.adapters.kafka.topic_watch import TopicWatch
-from reservation_worker.composition.clients import build_clock, kafka_config
+from reservation_worker.composition.clients import (
+    build_clock,
+    build_latest_clock,
+    kafka_config,
+)
 from reservation_worker.composition.loops import (
     Foundation,
     Surroundings,
@@ -55,15 +59,23 @@ def build_worker(
         about: what the log is told at its start beside role and slot; no secret.
         surroundings: what is put around its parts.
     """
-    clock = build_clock()
+    surroundings = surroundings or Surroundings()
+    clock = surroundings.clock(build_clock())
     watch = CallWatch(clock.monotonic_ms)
     dependencies = Dependencies(metrics, clock.monotonic_ms, settings.process.silent_after_ms)
-    surroundings = surroundings or Surroundings()
     kafka = kafka_config(settings, watch)
     layout = surroundings.topic_layout(topic_layout(settings))
     topics = TopicWatch(kafka, layout, metrics)
     foundation = Foundation(
-        settings, deployment, kafka, clock, metrics, dependencies, surroundings, topics
+        settings=settings,
+        deployment=deployment,
+        kafka=kafka,
+        clock=clock,
+        latest_clock=build_latest_clock(settings, clock),
+        metrics=metrics,
+        dependencies=dependencies,
+        surroundings=surroundings,
+        topics=topics,
     )
     if not role.publishes:
         metrics.forget_frontier()

@@ -8,6 +8,7 @@ from reservation_worker.ports.errors import (
     CommitFateUnknown,
     FatallyBroken,
     OwnershipLost,
+    PartitionUnreachable,
     ShardMoves,
     StoreUnavailable,
     Unavailable,
@@ -33,6 +34,7 @@ from reservation_worker.ports.restoring import (
     Turn,
 )
 from reservation_worker.ports.store import (
+    RECORD_AHEAD_MAX_MS,
     DueWork,
     Look,
     OutboxEntry,
@@ -71,6 +73,7 @@ from reservation_worker.ports.waypoints import (
 )
 
 __all__ = [
+    "RECORD_AHEAD_MAX_MS",
     "UNWATCHED",
     "Books",
     "BrokerUnavailable",
@@ -93,6 +96,7 @@ __all__ = [
     "OwnedShards",
     "OwnershipLost",
     "Partition",
+    "PartitionUnreachable",
     "PaymentEnds",
     "PaymentOffsets",
     "Polled",

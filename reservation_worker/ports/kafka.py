@@ -149,6 +149,10 @@ class Topics(Protocol):
         """Return what keeps the worker from its work, a sentence each."""
         ...
 
+    def unreachable_shards(self) -> Mapping[int, str]:
+        """Return the shards of which nothing can be published or read back now, and why."""
+        ...
+
 
 class Transactions(Protocol[Written_contra]):
     """The producer that publishes outboxes and positions together."""

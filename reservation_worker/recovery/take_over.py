@@ -16,6 +16,7 @@ from reservation_worker.ports import (
     FatallyBroken,
     Membership,
     Outputs,
+    PartitionUnreachable,
     Position,
     Restoring,
     ShardGroup,
@@ -47,6 +48,10 @@ ON_ITS_WAY = (
     "It is on its way from one server of the Redis Cluster to another one. Nothing is lost: it "
     "goes on when it has arrived."
 )
+
+
+def _waits(error: PartitionUnreachable) -> str:
+    return f"It waits alone, and is tried again: {error}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +136,9 @@ class Recovery:
         except ShardMoves:
             self.forget((shard,))
             return TakeOver({}, {shard: ON_ITS_WAY})
+        except PartitionUnreachable as error:
+            self.forget((shard,))
+            return TakeOver({}, {shard: _waits(error)})
         except FatallyBroken as error:
             self.forget((shard,))
             return TakeOver({}, {shard: f"It cannot be rebuilt: {error}"})
@@ -193,6 +201,8 @@ class Recovery:
                     owned[shard] = position
             except ShardMoves:
                 held[shard] = ON_ITS_WAY
+            except PartitionUnreachable as error:
+                held[shard] = _waits(error)
         return TakeOver(owned, held)
 
     def _positions(self, shards: Sequence[int]) -> Mapping[int, Position | None]:

@@ -203,7 +203,7 @@ class Metrics:
         )
         self.unverified_shards = self._gauge(
             "unverified_shards",
-            "Shards with facts that wait, because no owner has verified this process's Redis.",
+            "Shards whose input waits: no owner verifies or publishes them on this Redis.",
         )
         self.held_shards = self._gauge(
             "held_shards", "Shards stopped: their state cannot be trusted, or is on its way."

@@ -191,7 +191,7 @@ class GoldenShop:
         headers = {
             "ce_specversion": b"1.0",
             "ce_id": event_id.encode(),
-            "ce_source": b"/reservation-worker",
+            "ce_source": f"/reservation-worker/{self.stage.group_id}".encode(),
             "ce_type": EVENT_TYPES[expected.topic].encode(),
             "ce_subject": expected.key.encode(),
             "ce_time": expected.time.encode(),

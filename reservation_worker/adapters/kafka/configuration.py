@@ -12,6 +12,13 @@ TRANSACTION_TIMEOUT_MS_MAX: Final = 15_000
 """So long may the open transaction of a lost owner hold back its successor."""
 HEARTBEAT_MS_MAX: Final = 1_000
 """So often does a member hear at the latest that the group is shared out anew."""
+METADATA_REFRESH_INTERVAL_MS: Final = 30_000
+"""The client's own five minutes are how long a new partition stays unread."""
+QUEUED_KILOBYTES_MAX: Final = 32_768
+"""What a reader fetches ahead, unpacked."""
+FETCH_BYTES_MAX: Final = 16 * 1024 * 1024
+"""Of one answer, as it is stored: beside what is queued, a reader holds one for each broker. How
+much it is unpacked only the topic bounds (`topic_needs.UNCOMPRESSED`)."""
 SHARDS_GROUP_SUFFIX: Final = "-shards"
 
 OptionValue = str | int | float | bool
@@ -86,6 +93,8 @@ _OWNED_OPTIONS: Final[Mapping[str, str]] = MappingProxyType(
         "max.in.flight.requests.per.connection": "more than five would break the order",
         "max.in.flight": "more than five would break the order",
         "enable.gapless.guarantee": "transactions already are all or nothing",
+        "topic.metadata.refresh.interval.ms": "a new partition of the payment topic stops all "
+        "expiry until it is read",
     }
 )
 
@@ -108,6 +117,7 @@ def connection_options(config: KafkaConfig, role: str) -> dict[str, OptionValue]
         **config.extra,
         "bootstrap.servers": config.bootstrap_servers,
         "client.id": f"{config.group_id}-{role}-{config.worker_slot}",
+        "topic.metadata.refresh.interval.ms": METADATA_REFRESH_INTERVAL_MS,
     }
 
 
@@ -116,7 +126,8 @@ def reader_options(config: KafkaConfig, role: str) -> dict[str, OptionValue]:
     return {
         # A full queue must not stop fetching for the default second.
         "fetch.queue.backoff.ms": 10,
-        "queued.max.messages.kbytes": 32_768,
+        "queued.max.messages.kbytes": QUEUED_KILOBYTES_MAX,
+        "fetch.max.bytes": FETCH_BYTES_MAX,
         **connection_options(config, role),
         "group.id": config.group_id,
         "enable.auto.commit": False,

@@ -93,6 +93,7 @@ _REASON_IN_TEXT: Final = (
     ("SASL authentication", LostReason.AUTHENTICATION),
     ("Failed to acquire SASL", LostReason.AUTHENTICATION),
     ("require SASL", LostReason.AUTHENTICATION),
+    ("No leaders found", LostReason.NO_LEADER),
     ("Failed to resolve", LostReason.UNRESOLVED),
     ("Connection refused", LostReason.REFUSED),
     ("timed out", LostReason.TIMED_OUT),

@@ -24,7 +24,7 @@ from reservation_worker.contracts.records import (
     step_of,
 )
 from reservation_worker.domain.values import value_class
-from reservation_worker.ports import BrokerUnavailable, Clock, PublishedBy
+from reservation_worker.ports import BrokerUnavailable, Clock, PartitionUnreachable, PublishedBy
 from reservation_worker.telemetry.labels import LostReason
 
 Header = tuple[str, str | bytes | None]
@@ -125,7 +125,7 @@ class KafkaReadBack:
             self._progress_at_ms = self._now_ms()
         elif self._now_ms() > self._progress_at_ms + self._timeout_ms:
             self._progress_at_ms = self._now_ms()
-            raise BrokerUnavailable(
+            raise PartitionUnreachable(
                 f"{current.name}-{current.partition} cannot be read beyond offset {self._offset} "
                 f"of {current.end}: a transaction is still open in it, or its leader is away",
                 LostReason.NO_LEADER,
@@ -138,7 +138,7 @@ class KafkaReadBack:
 
     @staticmethod
     def _unreadable(current: Pass, error: KafkaError) -> BrokerUnavailable:
-        return BrokerUnavailable(
+        return PartitionUnreachable(
             f"{current.name}-{current.partition} cannot be read: {sentence_of(error)}",
             reason_of(error),
         )

@@ -1,6 +1,7 @@
 """The group whose members own shards: one partition of ``reservation-shards`` each."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Final
 
 import structlog
@@ -42,6 +43,15 @@ CAPTURE_ATTEMPTS_MAX: Final = 3
 """A poll that served a rebalance is followed by another one, at most so often."""
 
 
+@dataclass(frozen=True, slots=True)
+class ShardsTopic:
+    """The topic whose partitions stand for shards."""
+
+    name: str
+    shards_total: int
+    """It may have more partitions: those are left alone."""
+
+
 class KafkaShardGroup:
     """A consumer that reads nothing: its assignment says which shards this process owns.
 
@@ -49,9 +59,12 @@ class KafkaShardGroup:
     run only inside of polls; so none is open when a callback runs.
     """
 
-    def __init__(self, config: KafkaConfig, topic: str, clock: Clock, metrics: Metrics) -> None:
+    def __init__(
+        self, config: KafkaConfig, topic: ShardsTopic, clock: Clock, metrics: Metrics
+    ) -> None:
         """Subscribe; the group is joined by polling."""
-        self._topic = topic
+        self._topic = topic.name
+        self._shards_total = topic.shards_total
         self._metrics = metrics
         self._request_seconds = config.request_timeout_ms / 1000
         self._incremental = config.rebalancing is not Rebalancing.EAGER
@@ -68,7 +81,7 @@ class KafkaShardGroup:
         self._consumer = WatchedConsumer({**options, **self._voice.options}, config)
         self._membership = MembershipCapture(self._consumer, clock)
         self._consumer.subscribe(
-            [topic],
+            [topic.name],
             on_assign=self._on_assign,
             on_revoke=self._on_revoke,
             on_lost=self._on_lost,
@@ -135,7 +148,9 @@ class KafkaShardGroup:
         self._rebalances_total += 1
         self._membership.forget()
         for partition in partitions:
-            self._tenures[partition.partition] = self._rebalances_total
+            # What somebody has added stands for no shard.
+            if partition.partition < self._shards_total:
+                self._tenures[partition.partition] = self._rebalances_total
         self._is_settled = True
         self._count(RebalanceKind.ASSIGNED, PARTITIONS_ASSIGNED, partitions)
         starts = [TopicPartition(self._topic, partition.partition, 0) for partition in partitions]

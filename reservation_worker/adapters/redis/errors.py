@@ -60,6 +60,7 @@ _CODE_OF_TYPE: dict[type[Exception], str] = {
 }
 _SLOT_MOVES = re.compile(r"[Aa]ttempted to .*(?:non local key|while the cluster is down)")
 """Servers give these refusals no code of their own."""
+_NO_RIGHT_IN_SCRIPT = re.compile(r"ACL failure in script|user executing the script can't run")
 _CODE = re.compile(r"(?P<code>[A-Z]{2,})\b")
 _SCRIPT_LINE = re.compile(r"user_script:(?P<line>\d+)")
 
@@ -190,5 +191,7 @@ def _code(error: ClientError) -> str:
         return known
     if isinstance(error, exceptions.ResponseError) and _SLOT_MOVES.search(str(error)):
         return "SLOT_MOVES"
+    if isinstance(error, exceptions.ResponseError) and _NO_RIGHT_IN_SCRIPT.search(str(error)):
+        return "NOPERM"
     found = _CODE.match(str(error)) if isinstance(error, exceptions.ResponseError) else None
     return type(error).__name__ if found is None else found["code"]

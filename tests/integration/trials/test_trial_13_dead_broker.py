@@ -47,7 +47,7 @@ def test_an_idle_worker_tells_of_a_dead_broker_and_goes_on_by_itself(tmp_path: P
         assert isnan(worker.sample("consumer_lag_records", topic=first, partition="0"))
         lost = worker.logged(DEPENDENCY_LOST)
         assert {"kafka"} == {line["dependency"] for line in lost}
-        assert {line["reason"] for line in lost} <= {"refused", "timed_out", "disconnected"}
+        assert "refused" in {line["reason"] for line in lost}
         assert worker.is_live()
         broker.start()
         worker.wait_until_ready()
