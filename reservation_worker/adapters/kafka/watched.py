@@ -19,6 +19,9 @@ Method = TypeVar("Method", bound=Callable[..., Any])
 Options = Mapping[str, OptionValue | Callable[..., None]]
 
 REQUEST: Final = "_request_ms"
+COMMIT: Final = "_commit_ms"
+"""A commit takes no time-out: the client itself tries it three times."""
+COMMIT_TRIES: Final = 3
 LEAVE_POLLS_MAX: Final = 20
 LEAVE_POLL_SECONDS: Final = 0.05
 """The client takes the partitions back and says goodbye within few of these."""
@@ -57,10 +60,11 @@ class WatchedConsumer(Consumer):
         super().__init__(dict(options))
         self._watch: CallWatch = config.watch
         self._request_ms = config.request_timeout_ms
+        self._commit_ms = COMMIT_TRIES * config.request_timeout_ms
 
     poll = _watched(Consumer.poll)
     consume = _watched(Consumer.consume)
-    commit = _watched(Consumer.commit)
+    commit = _watched(Consumer.commit, COMMIT)
     committed = _watched(Consumer.committed)
     list_topics = _watched(Consumer.list_topics)
     seek = _watched(Consumer.seek)
