@@ -7,9 +7,10 @@ time-out (confluentinc/librdkafka#5456). Nobody knows which call is the next one
 import functools
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, wait
+from contextlib import suppress
 from typing import Any, Final, TypeVar, cast
 
-from confluent_kafka import Consumer, Producer
+from confluent_kafka import Consumer, KafkaException, Producer
 from confluent_kafka.admin import AdminClient
 
 from reservation_worker.adapters.kafka.configuration import KafkaConfig, OptionValue
@@ -78,11 +79,13 @@ class WatchedConsumer(Consumer):
         A member with a name of its own that only closes is waited for until its session ends: it
         might come back. Giving the subscription up says that it will not.
         """
-        self.unsubscribe()
-        for _ in range(LEAVE_POLLS_MAX):
-            self.poll(LEAVE_POLL_SECONDS)
-            if not self.assignment():
-                break
+        # One that is broken cannot say goodbye any more.
+        with suppress(KafkaException):
+            self.unsubscribe()
+            for _ in range(LEAVE_POLLS_MAX):
+                self.poll(LEAVE_POLL_SECONDS)
+                if not self.assignment():
+                    break
         self.close()
 
 
