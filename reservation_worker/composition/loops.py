@@ -201,17 +201,7 @@ def build_owner(
         ),
         PublishParts(store, transactions, clock, metrics, waypoint),
     )
-    schedule = Schedule(
-        deadlines_config(settings),
-        ScheduleParts(
-            store,
-            lambda: frontier.reached_ms,
-            clock,
-            metrics,
-            waypoint,
-            retention_config(settings),
-        ),
-    )
+    schedule = _schedule(foundation, frontier, store)
     return OwnerLoop(
         _owner_config(settings),
         OwnerParts(
@@ -238,6 +228,23 @@ def _owner_config(settings: Settings) -> OwnerConfig:
         retry_interval_ms=publish.retry_interval_ms,
         retry_held_interval_ms=publish.retry_held_interval_ms,
         fenced_in_a_row_max=publish.fenced_in_a_row_max,
+    )
+
+
+def _schedule(
+    foundation: Foundation, frontier: PaymentFrontier, store: Store[OutputRecord]
+) -> Schedule:
+    settings = foundation.settings
+    return Schedule(
+        deadlines_config(settings),
+        ScheduleParts(
+            store,
+            lambda: frontier.reached_ms,
+            foundation.clock,
+            foundation.metrics,
+            foundation.surroundings.waypoint,
+            retention_config(settings),
+        ),
     )
 
 

@@ -5,7 +5,6 @@ import os
 import signal
 from collections.abc import Mapping
 from http.client import HTTPConnection, HTTPException
-from math import nan
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -133,21 +132,6 @@ class WorkerProcess:
             if sample.name == "reservation_facts_total"
         )
 
-    def is_live(self) -> bool:
-        """Ask ``/livez``."""
-        return json.loads(self._ask("/livez") or b"{}").get("ok") is True
-
-    def sample(self, name: str, **labels: str) -> float:
-        """Ask ``/metrics`` for one value; not a number: there is none, or no answer."""
-        text = (self._ask("/metrics") or b"").decode()
-        found = [
-            sample.value
-            for family in text_string_to_metric_families(text)
-            for sample in family.samples
-            if sample.name == f"reservation_{name}" and sample.labels == labels
-        ]
-        return found[0] if found else nan
-
     def gauge(self, name: str, **labels: str) -> float | None:
         """Ask ``/metrics`` for one sample; None: there is none, or no answer."""
         text = (self._ask("/metrics") or b"").decode()
@@ -156,6 +140,10 @@ class WorkerProcess:
                 if sample.name == name and sample.labels == labels:
                     return float(sample.value)
         return None
+
+    def is_live(self) -> bool:
+        """Ask ``/livez``."""
+        return json.loads(self._ask("/livez") or b"{}").get("ok") is True
 
     def _ask(self, path: str) -> bytes | None:
         started = self.logged(HTTP_SERVER_STARTED)

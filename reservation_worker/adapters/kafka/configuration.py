@@ -10,8 +10,6 @@ from reservation_worker.ports import UNWATCHED, CallWatch
 
 TRANSACTION_TIMEOUT_MS_MAX: Final = 15_000
 """So long may the open transaction of a lost owner hold back its successor."""
-HEARTBEAT_MS_MAX: Final = 1_000
-"""So often does a member hear at the latest that the group is shared out anew."""
 METADATA_REFRESH_INTERVAL_MS: Final = 30_000
 """The client's own five minutes are how long a new partition stays unread."""
 QUEUED_KILOBYTES_MAX: Final = 32_768
@@ -19,6 +17,8 @@ QUEUED_KILOBYTES_MAX: Final = 32_768
 FETCH_BYTES_MAX: Final = 16 * 1024 * 1024
 """Of one answer, as it is stored: beside what is queued, a reader holds one for each broker. How
 much it is unpacked only the topic bounds (`topic_needs.UNCOMPRESSED`)."""
+HEARTBEAT_MS_MAX: Final = 1_000
+"""So often does a member hear at the latest that the group is shared out anew."""
 SHARDS_GROUP_SUFFIX: Final = "-shards"
 
 OptionValue = str | int | float | bool

@@ -1,6 +1,6 @@
 """A broker is dead while the worker has nothing to do."""
 
-from math import inf, isnan
+from math import inf
 from pathlib import Path
 
 from reservation_worker.embedded.kafka import EmbeddedKafka
@@ -9,7 +9,7 @@ from tests.integration.stage import open_stage
 from tests.waiting import wait_until
 
 TIMEOUT_MS = 60_000
-FRONTIER_AGE = "payment_frontier_age_seconds"
+FRONTIER_AGE = "reservation_payment_frontier_age_seconds"
 FRONTIER_AGE_SECONDS = 3
 SETTINGS = {
     "RESERVATION_KAFKA__REQUEST_TIMEOUT_MS": "2000",
@@ -25,9 +25,9 @@ def test_an_idle_worker_tells_of_a_dead_broker_and_goes_on_by_itself(tmp_path: P
         open_stage(kafka.bootstrap_servers, tmp_path, "dead", settings=SETTINGS) as stage,
     ):
         worker = stage.open_shop()
-        assert worker.sample("dependency_up", dependency="kafka") == 1
+        assert worker.gauge("reservation_dependency_up", dependency="kafka") == 1
         wait_until(
-            lambda: worker.sample(FRONTIER_AGE) < FRONTIER_AGE_SECONDS,
+            lambda: (worker.gauge(FRONTIER_AGE) or inf) < FRONTIER_AGE_SECONDS,
             timeout_ms=TIMEOUT_MS,
             what="the frontier is known",
         )
@@ -35,16 +35,16 @@ def test_an_idle_worker_tells_of_a_dead_broker_and_goes_on_by_itself(tmp_path: P
         broker.kill()
         wait_until(lambda: bool(worker.problems()), timeout_ms=TIMEOUT_MS, what="it is not ready")
         assert any("Kafka is lost" in one for one in worker.problems() or ())
-        assert worker.sample("dependency_up", dependency="kafka") == 0
-        assert worker.sample("dependency_up", dependency="redis") == 1
+        assert worker.gauge("reservation_dependency_up", dependency="kafka") == 0
+        assert worker.gauge("reservation_dependency_up", dependency="redis") == 1
         wait_until(
-            lambda: worker.sample(FRONTIER_AGE) > FRONTIER_AGE_SECONDS,
+            lambda: (worker.gauge(FRONTIER_AGE) or 0) > FRONTIER_AGE_SECONDS,
             timeout_ms=TIMEOUT_MS,
             what="the frontier grows old",
         )
-        assert worker.sample(FRONTIER_AGE) < inf
+        assert (worker.gauge(FRONTIER_AGE) or inf) < inf
         first = stage.topics.name("order-completed")
-        assert isnan(worker.sample("consumer_lag_records", topic=first, partition="0"))
+        assert worker.gauge("reservation_consumer_lag_records", topic=first, partition="0") is None
         wait_until(
             lambda: "refused" in {line["reason"] for line in worker.logged(DEPENDENCY_LOST)},
             timeout_ms=TIMEOUT_MS,
@@ -58,5 +58,5 @@ def test_an_idle_worker_tells_of_a_dead_broker_and_goes_on_by_itself(tmp_path: P
         stage.sell(1, "after")
         stage.wait_until_settled()
         stage.assert_nothing_violated()
-        assert worker.sample("dependency_up", dependency="kafka") == 1
+        assert worker.gauge("reservation_dependency_up", dependency="kafka") == 1
         assert 0 == worker.drain()
