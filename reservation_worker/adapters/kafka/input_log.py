@@ -290,9 +290,8 @@ class KafkaInputLog:
             if not is_another:
                 raise FatallyBroken(
                     f"The committed offset of {partition[0]}-{partition[1]} is not in the "
-                    "partition: records were deleted before they were applied. Decide what is to "
-                    "be read, and set the group's offset (`kafka-consumer-groups "
-                    "--reset-offsets`)."
+                    "partition: records were deleted before they were applied. Decide what to "
+                    "read, and set the group's offset (`kafka-consumer-groups --reset-offsets`)."
                 )
         self._doubted.clear()
 
