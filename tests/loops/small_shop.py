@@ -50,6 +50,7 @@ class SmallShop:
         )
         self.deadlines = DeadlinesConfig(grace_ms=1_000)
         self.retention: RetentionConfig | None = RetentionConfig()
+        self.publish = PublishConfig(entries_per_shard_max=2)
         self._workers_total = 0
         self._losses_total = 0
 
@@ -79,7 +80,7 @@ class SmallShop:
                 ),
                 deadlines=self.deadlines,
                 retention=self.retention,
-                publish=PublishConfig(entries_per_shard_max=2),
+                publish=self.publish,
                 rebuild=RebuildConfig(records_per_read_max=3, records_per_write_max=2),
                 waypoint=waypoint,
             ),
