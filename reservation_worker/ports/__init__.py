@@ -8,6 +8,7 @@ from reservation_worker.ports.errors import (
     CommitFateUnknown,
     FatallyBroken,
     OwnershipLost,
+    PartitionUnreachable,
     ShardMoves,
     StoreUnavailable,
     Unavailable,
@@ -17,19 +18,23 @@ from reservation_worker.ports.kafka import (
     Membership,
     OwnedShards,
     Partition,
+    PaymentEnds,
     PaymentOffsets,
     Polled,
     Position,
     ShardGroup,
+    Topics,
     Transactions,
 )
 from reservation_worker.ports.restoring import (
     Outputs,
+    PublishedBy,
     ReadBack,
     Restoring,
     Turn,
 )
 from reservation_worker.ports.store import (
+    RECORD_AHEAD_MAX_MS,
     DueWork,
     Look,
     OutboxEntry,
@@ -68,6 +73,7 @@ from reservation_worker.ports.waypoints import (
 )
 
 __all__ = [
+    "RECORD_AHEAD_MAX_MS",
     "UNWATCHED",
     "Books",
     "BrokerUnavailable",
@@ -90,10 +96,13 @@ __all__ = [
     "OwnedShards",
     "OwnershipLost",
     "Partition",
+    "PartitionUnreachable",
+    "PaymentEnds",
     "PaymentOffsets",
     "Polled",
     "Position",
     "Positions",
+    "PublishedBy",
     "PublishedTopics",
     "ReadBack",
     "ReservationsLook",
@@ -114,6 +123,7 @@ __all__ = [
     "Store",
     "StoreUnavailable",
     "StuckCall",
+    "Topics",
     "Transactions",
     "Turn",
     "Unavailable",
