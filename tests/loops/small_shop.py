@@ -49,6 +49,7 @@ class SmallShop:
             shards_total=SHARDS_TOTAL, records_per_poll_max=5, facts_per_step_max=3
         )
         self.deadlines = DeadlinesConfig(grace_ms=1_000)
+        self.publish = PublishConfig(entries_per_shard_max=2)
         self.retention: RetentionConfig | None = RetentionConfig()
         self.publish = PublishConfig(entries_per_shard_max=2)
         self._workers_total = 0
