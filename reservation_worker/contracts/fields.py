@@ -125,13 +125,27 @@ Instant = Annotated[
 StatedInstant = Annotated[
     int,
     PlainValidator(_check_stated_instant),
-    WithJsonSchema({"type": "string", "format": "date-time", "pattern": _STATED_YEAR}),
+    WithJsonSchema(
+        {
+            "type": "string",
+            "format": "date-time",
+            "pattern": _STATED_YEAR,
+            "description": "RFC 3339 with an offset, not before 2000-01-01T00:00:00Z.",
+        }
+    ),
 ]
 """The same of an input: not before the year 2000."""
 StatedDay = Annotated[
     date,
     PlainValidator(_check_stated_date),
-    WithJsonSchema({"type": "string", "format": "date", "pattern": _STATED_YEAR}),
+    WithJsonSchema(
+        {
+            "type": "string",
+            "format": "date",
+            "pattern": _STATED_YEAR,
+            "description": "Not before 2000-01-01.",
+        }
+    ),
 ]
 """A date of an input: not before the year 2000."""
 LineQuantity = Annotated[int, Strict(), Field(ge=1, le=LINE_QUANTITY_MAX)]

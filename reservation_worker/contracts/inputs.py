@@ -32,6 +32,9 @@ WITHIN: Final = "within"
 """In the context of a validation error: the pointer of the bad field below the reported one."""
 
 
+WITHOUT_LINES: Final = "Absent: every unit that can still be moved. Null is not absent."
+
+
 class FactKind(StrEnum):
     """What the records of an input topic state, by the topic's default name."""
 
@@ -131,7 +134,7 @@ class OrderInvoicedBody(InputBody):
     order_id: Id
     invoiced_at_ms: Annotated[StatedInstant, Field(alias="invoiced_at")]
     invoice_id: Id | None = None
-    lines: Lines[LineUnitsBody] = Field(default_factory=tuple)
+    lines: Lines[LineUnitsBody] = Field(default_factory=tuple, description=WITHOUT_LINES)
     """Empty where none are named; null and an empty array are not the same as none."""
 
     @model_validator(mode="after")
@@ -157,7 +160,7 @@ class OrderCanceledBody(InputBody):
     canceled_at_ms: Annotated[StatedInstant, Field(alias="canceled_at")]
     cancellation_id: Id | None = None
     reason: Text | None = None
-    lines: Lines[LineUnitsBody] = Field(default_factory=tuple)
+    lines: Lines[LineUnitsBody] = Field(default_factory=tuple, description=WITHOUT_LINES)
     """As of an invoice."""
 
     @model_validator(mode="after")

@@ -23,7 +23,9 @@ REASON_HEADERS = {
     CODE,
     "reservation.dlq.fingerprint",
     "reservation.dlq.failed-at",
+    "reservation.dlq.id",
 }
+FORGED = ("__dlq.errors.topic", b"forged")
 POINTER = "reservation.dlq.pointer"
 LINE = {"line_id": "1", "warehouse_id": "main", "sku": "cup", "quantity": 1}
 
@@ -38,6 +40,7 @@ def poison(account: str, now_ms: int) -> list[tuple[Message, str]]:
     """Return records that state nothing, each with the code that it must be given."""
     order = {"account": account, "order_id": "poison", "completed_at": shop.instant(now_ms)}
     whole = {**order, "lines": [LINE]}
+    canceled = {"account": account, "order_id": "poison", "canceled_at": shop.instant(now_ms)}
     value = json.dumps(whole).encode()
     topic = "order-completed"
     broken = [
@@ -51,6 +54,12 @@ def poison(account: str, now_ms: int) -> list[tuple[Message, str]]:
         *ids,
         (Message(topic, None), "NULL_VALUE"),
         (Message("payment-approved", b"[]"), "SCHEMA_INVALID"),
+        (bare(topic, **whole, reservationTtlSeconds=60), "SCHEMA_INVALID"),
+        (bare(topic, op="c", before=None, after=whole), "SCHEMA_INVALID"),
+        (bare("order-canceled", **canceled, items=[LINE]), "SCHEMA_INVALID"),
+        (bare("order-canceled", **canceled, lines=None), "SCHEMA_INVALID"),
+        (bare(topic, **{**whole, "completed_at": "0001-01-01T00:00:00Z"}), "OUT_OF_BOUNDS"),
+        (bare(topic, **whole, reservation_expires_at="9999-12-31T00:00:00Z"), "OUT_OF_BOUNDS"),
         (bare(topic, **order), "SCHEMA_INVALID"),
         (bare(topic, **order, lines=[]), "SCHEMA_INVALID"),
         (bare(topic, **order, lines=[LINE, LINE]), "SCHEMA_INVALID"),
@@ -88,7 +97,8 @@ def _coordinates_of(letter: Record) -> tuple[str, str, str]:
 def reason_of(letter: Record) -> Mapping[str, str]:
     """Return the headers that a dead letter has and its record had not."""
     reasons = [(name, value or b"") for name, value in letter.headers[-10:]]
-    return {name: value.decode() for name, value in reasons if "dlq" in name}
+    own = [(name, value) for name, value in reasons if "dlq" in name and "original" not in name]
+    return {name: value.decode() for name, value in own}
 
 
 def test_poison_ends_in_dead_letters_and_good_records_around_it_go_through(stage: Stage) -> None:
@@ -97,7 +107,7 @@ def test_poison_ends_in_dead_letters_and_good_records_around_it_go_through(stage
     accounts = (*stage.accounts(), *STRANGE_IDS)
     worker = stage.open_shop(accounts=accounts)
     unusable = [
-        (Message(one.topic, one.value, KEY, (*HEADERS, *one.headers)), code)
+        (Message(one.topic, one.value, KEY, (*HEADERS, FORGED, *one.headers)), code)
         for one, code in poison(stage.accounts()[0], now_ms)
     ]
     good = [
@@ -127,7 +137,8 @@ def test_poison_ends_in_dead_letters_and_good_records_around_it_go_through(stage
         topic = stage.topics.name(message.topic)
         letter = letters[topic, str(partition), str(offset)]
         assert (message.key, message.value) == (letter.key, letter.value)
-        assert message.headers == letter.headers[: len(message.headers)]
+        kept = (*HEADERS, ("reservation.dlq.original.__dlq.errors.topic", b"forged"))
+        assert (*kept, *message.headers[len(kept) :]) == letter.headers[: len(message.headers)]
         reason = reason_of(letter)
         assert code == reason[CODE], (message.value or b"")[:80]
         assert REASON_HEADERS == reason.keys() - {POINTER}
