@@ -3,6 +3,7 @@
 from reservation_worker.contracts.records import PublishedRecord
 from reservation_worker.domain.values import value_class
 from reservation_worker.ports import Position, ReadBack, ShardState
+from reservation_worker.ports.foreign import foreign_state
 from reservation_worker.verification.differences import Check, Findings
 from reservation_worker.verification.parts import (
     CannotVerify,
@@ -24,6 +25,8 @@ class Obstacle:
 
 def obstacle(state: ShardState, position: Position) -> Obstacle | None:
     """Return what keeps a shard from being verified; None: nothing does."""
+    if state.foreign:
+        return Obstacle(foreign_state(state.foreign))
     if state.epoch == 0:
         return Obstacle(
             "Redis has no meta of it.", "epoch", f"{position.served} to {position.minted}", None

@@ -58,6 +58,7 @@ def test_a_shard_is_verified_only_when_it_is_whole() -> None:
         (replace(STATE, epoch=0), "epoch"),
         (replace(STATE, torn=True), "writing"),
         (replace(STATE, verified_server=""), "server"),
+        (replace(STATE, epoch=0, foreign="cluster/other"), None),
         (rebuilt, None),
         (failed_over, None),
     ):

@@ -11,6 +11,7 @@ from reservation_worker.worker import Role
 from tests.integration import shop
 from tests.integration.processes import WorkerProcess
 from tests.integration.stage import Stage
+from tests.integration.verifying import assert_agrees, verify
 from tests.waiting import wait_until
 
 ORDERS_EACH = 60
@@ -46,6 +47,7 @@ def test_eviction_that_is_switched_on_under_load_is_noticed_and_rebuilt(stage: S
     stage.send(shop.traffic(3, now_ms, accounts, ORDERS_EACH, "after"))
     stage.wait_until_settled()
     stage.assert_nothing_violated()
+    assert_agrees(verify(stage))
     assert set(range(len(accounts))) == worker.rebuilt_shards()
     assert "not_as_needed" in {line["reason"] for line in worker.logged(DEPENDENCY_LOST)}
     assert [0, 0] == [applying.drain(), worker.drain()]
