@@ -57,13 +57,20 @@ from reservation_worker.ports.verification import (
     ShardKeys,
     StocksLook,
 )
+from reservation_worker.ports.watch import (
+    UNWATCHED,
+    CallWatch,
+    StuckCall,
+)
 from reservation_worker.ports.waypoints import (
     Waypoint,
 )
 
 __all__ = [
+    "UNWATCHED",
     "Books",
     "BrokerUnavailable",
+    "CallWatch",
     "Clock",
     "CommitFateUnknown",
     "DueWork",
@@ -105,6 +112,7 @@ __all__ = [
     "StocksLook",
     "Store",
     "StoreUnavailable",
+    "StuckCall",
     "Transactions",
     "Unavailable",
     "Waypoint",

@@ -9,9 +9,16 @@ CommitFateUnknown            a transaction may or may not have been committed: t
 FatallyBroken                a client or a shard that can only be given up
 """
 
+from reservation_worker.telemetry.labels import LostReason
+
 
 class Unavailable(Exception):
     """An outage of something this worker depends on: it delays and loses nothing."""
+
+    def __init__(self, message: str, reason: LostReason = LostReason.OTHER) -> None:
+        """Say what happened to what, for people; the reason is for logs, probes and metrics."""
+        super().__init__(message)
+        self.reason = reason
 
 
 class StoreUnavailable(Unavailable):

@@ -96,6 +96,41 @@ class Dependency(StrEnum):
     REDIS = "redis"
 
 
+class LostReason(StrEnum):
+    """Why a dependency cannot be used: who is to do what about it depends on this alone."""
+
+    REFUSED = "refused"
+    """Nobody listens there."""
+    UNRESOLVED = "unresolved"
+    """No such host is known."""
+    DISCONNECTED = "disconnected"
+    """The connection was cut."""
+    TIMED_OUT = "timed_out"
+    """No answer in time."""
+    AUTHENTICATION = "authentication"
+    """It does not believe who this client says to be."""
+    NOT_TRUSTED = "not_trusted"
+    """Its certificate was issued by nobody whom this client trusts."""
+    EXPIRED = "expired"
+    """A certificate, its or ours, is no longer valid."""
+    WRONG_HOST_NAME = "wrong_host_name"
+    """Its certificate is for another host."""
+    NOT_TLS = "not_tls"
+    """One side speaks TLS, the other one does not."""
+    READ_ONLY = "read_only"
+    OUT_OF_MEMORY = "out_of_memory"
+    BUSY = "busy"
+    """It answers, and cannot work for now: a script runs, data is being loaded."""
+    NO_LEADER = "no_leader"
+    """No broker leads a partition, or a group, or too few have a copy of it."""
+    UNKNOWN_TOPIC = "unknown_topic"
+    NO_RIGHT = "no_right"
+    """It knows this client, and does not let it do that."""
+    NOT_AS_NEEDED = "not_as_needed"
+    """It works, but not in the way that the guarantees need: its settings say so."""
+    OTHER = "other"
+
+
 class RetryReason(StrEnum):
     """Why something was tried again."""
 

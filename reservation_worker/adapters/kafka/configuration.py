@@ -6,6 +6,8 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import Final, assert_never
 
+from reservation_worker.ports import UNWATCHED, CallWatch
+
 TRANSACTION_TIMEOUT_MS_MAX: Final = 15_000
 """So long may the open transaction of a lost owner hold back its successor."""
 SHARDS_GROUP_SUFFIX: Final = "-shards"
@@ -40,6 +42,8 @@ class KafkaConfig:
     """Of questions to the brokers (offsets, metadata)."""
     extra: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}), repr=False)
     """Client options passed on (TLS, SASL, tuning), except those that the guarantees own."""
+    watch: CallWatch = field(default=UNWATCHED, repr=False, compare=False)
+    """What every blocking call of the clients is told to."""
 
     def __post_init__(self) -> None:
         """Refuse what would break a guarantee, whoever built this."""

@@ -32,6 +32,7 @@ from reservation_worker.adapters.kafka.producer import (
     ProducerTimeouts,
     TransactionalProducer,
 )
+from reservation_worker.adapters.kafka.watched import WatchedConsumer
 from reservation_worker.contracts.records import ANY_PARTITION, DeadLetter, Record
 from reservation_worker.ports import (
     BrokerUnavailable,
@@ -87,11 +88,15 @@ class KafkaInputLog:
         self._gauges = PartitionGauges(parts.topics, parts.metrics, parts.clock)
         self._producer = TransactionalProducer(
             producer_options(config, ROLE),
-            ProducerTimeouts(config.request_timeout_ms, config.transaction_timeout_ms),
+            ProducerTimeouts(
+                config.request_timeout_ms, config.transaction_timeout_ms, config.watch
+            ),
             parts.clock,
         )
         options = member_options(config, ROLE, config.group_id)
-        self._consumer = Consumer({**options, **forward_client_logs(str(options["client.id"]))})
+        self._consumer = WatchedConsumer(
+            {**options, **forward_client_logs(str(options["client.id"]))}, config
+        )
         self._membership = MembershipCapture(self._consumer, parts.clock)
         self._consumer.subscribe(
             list(parts.topics),

@@ -22,6 +22,7 @@ from reservation_worker.adapters.kafka.read_back import (
     Pass,
     read_back_options,
 )
+from reservation_worker.adapters.kafka.watched import WatchedAdmin, WatchedConsumer
 from reservation_worker.adapters.kafka.watermarks import Edge, edge_offsets
 from reservation_worker.contracts.records import (
     EVENT_TOPICS,
@@ -128,14 +129,17 @@ class KafkaOutputs:
 
     def _new_reader(self) -> Consumer:
         options = read_back_options(self._config)
-        return Consumer({**options, **forward_client_logs(str(options["client.id"]))})
+        return WatchedConsumer(
+            {**options, **forward_client_logs(str(options["client.id"]))}, self._config
+        )
 
     def _reading(self, consumer: Consumer, passes: list[Pass]) -> KafkaReadBack:
         return KafkaReadBack(consumer, passes, self._config.request_timeout_ms, self._clock)
 
     def _edges(self, partitions: Sequence[TopicPartition], edge: Edge) -> dict[Partition, int]:
         if self._admin is None:
-            self._admin = AdminClient(
-                {**connection_options(self._config, ROLE), **forward_client_logs(ROLE)}
+            self._admin = WatchedAdmin(
+                {**connection_options(self._config, ROLE), **forward_client_logs(ROLE)},
+                self._config,
             )
         return edge_offsets(self._admin, partitions, edge, self._config.request_timeout_ms / 1000)

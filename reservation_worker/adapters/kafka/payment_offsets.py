@@ -3,8 +3,7 @@
 from collections.abc import Mapping
 from typing import Final
 
-from confluent_kafka import Consumer, KafkaException
-from confluent_kafka.admin import AdminClient
+from confluent_kafka import KafkaException
 
 from reservation_worker.adapters.kafka.client_logs import forward_client_logs
 from reservation_worker.adapters.kafka.configuration import (
@@ -13,6 +12,7 @@ from reservation_worker.adapters.kafka.configuration import (
     reader_options,
 )
 from reservation_worker.adapters.kafka.errors import error_of
+from reservation_worker.adapters.kafka.watched import WatchedAdmin, WatchedConsumer
 from reservation_worker.adapters.kafka.watermarks import (
     Edge,
     edge_offsets,
@@ -29,11 +29,15 @@ class KafkaPaymentOffsets:
     def __init__(self, config: KafkaConfig, topic: str) -> None:
         self._topic = topic
         self._request_seconds = config.request_timeout_ms / 1000
-        self._admin = AdminClient({**connection_options(config, ROLE), **forward_client_logs(ROLE)})
+        self._admin = WatchedAdmin(
+            {**connection_options(config, ROLE), **forward_client_logs(ROLE)}, config
+        )
         # It never joins the group, it only asks for its offsets. An admin client can ask as well,
         # but ends the process (a null pointer in the client library) if the group's coordinator is
         # moving: confluentinc/confluent-kafka-javascript#374.
-        self._consumer = Consumer({**reader_options(config, ROLE), **forward_client_logs(ROLE)})
+        self._consumer = WatchedConsumer(
+            {**reader_options(config, ROLE), **forward_client_logs(ROLE)}, config
+        )
 
     def end_offsets(self) -> Mapping[int, int]:
         """Return the end of every partition, records of open transactions included.

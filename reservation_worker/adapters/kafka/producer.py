@@ -17,8 +17,11 @@ from reservation_worker.adapters.kafka.errors import (
     says_fenced,
     says_membership_is_outdated,
 )
+from reservation_worker.adapters.kafka.watched import WatchedProducer
 from reservation_worker.ports import (
+    UNWATCHED,
     BrokerUnavailable,
+    CallWatch,
     Clock,
     CommitFateUnknown,
     FatallyBroken,
@@ -41,10 +44,11 @@ A plain tuple, because it is made for every event that is published.
 
 @dataclass(frozen=True, slots=True)
 class ProducerTimeouts:
-    """How long to try what may be tried again."""
+    """How long to try what may be tried again, and who watches the calls."""
 
     request_ms: int
     transaction_ms: int
+    watch: CallWatch = UNWATCHED
 
 
 class _Aborted(Exception):
@@ -83,8 +87,11 @@ class TransactionalProducer:
             FatallyBroken: Kafka refuses this client.
         """
         if self._producer is None:
-            producer = Producer(
-                {**self._options, **forward_client_logs(str(self._options["client.id"]))}
+            producer = WatchedProducer(
+                {**self._options, **forward_client_logs(str(self._options["client.id"]))},
+                self._timeouts.watch,
+                self._timeouts.request_ms,
+                self._timeouts.transaction_ms,
             )
             self._initialize(producer)
             self._producer = producer

@@ -16,6 +16,7 @@ from reservation_worker.adapters.kafka.configuration import (
 from reservation_worker.adapters.kafka.errors import error_of
 from reservation_worker.adapters.kafka.membership import MembershipCapture
 from reservation_worker.adapters.kafka.positions import committed_positions
+from reservation_worker.adapters.kafka.watched import WatchedConsumer
 from reservation_worker.ports import Clock, FatallyBroken, OwnedShards, Position
 from reservation_worker.telemetry.labels import RebalanceKind
 from reservation_worker.telemetry.log_events import (
@@ -51,7 +52,9 @@ class KafkaShardGroup:
             **member_options(config, ROLE, config.group_id + SHARDS_GROUP_SUFFIX),
             "enable.partition.eof": False,
         }
-        self._consumer = Consumer({**options, **forward_client_logs(str(options["client.id"]))})
+        self._consumer = WatchedConsumer(
+            {**options, **forward_client_logs(str(options["client.id"]))}, config
+        )
         self._membership = MembershipCapture(self._consumer, clock)
         self._consumer.subscribe(
             [topic],

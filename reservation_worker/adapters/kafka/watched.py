@@ -1,0 +1,101 @@
+"""The clients, each blocking call of which is watched.
+
+`send_offsets_to_transaction` did not come back after a broker had been frozen, whatever its own
+time-out (confluentinc/librdkafka#5456). Nobody knows which call is the next one: all are watched.
+"""
+
+import functools
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future, wait
+from typing import Any, Final, TypeVar, cast
+
+from confluent_kafka import Consumer, Producer, TopicPartition
+from confluent_kafka.admin import AdminClient
+from confluent_kafka.admin._listoffsets import ListOffsetsResultInfo
+
+from reservation_worker.adapters.kafka.configuration import KafkaConfig, OptionValue
+from reservation_worker.ports import CallWatch
+
+Method = TypeVar("Method", bound=Callable[..., Any])
+Answers = dict[TopicPartition, Future[ListOffsetsResultInfo]]
+Options = Mapping[str, OptionValue | Callable[..., None]]
+
+REQUEST: Final = "_request_ms"
+TRANSACTION: Final = "_transaction_ms"
+"""The end of a transaction waits as long as the transaction may last."""
+
+
+def _watched(method: Method, bound: str = REQUEST) -> Method:
+    """Wrap a method of a client's class; `bound` names the attribute with the bound of its time."""
+
+    @functools.wraps(method)
+    def call(
+        self: "WatchedConsumer | WatchedProducer | WatchedAdmin",
+        *arguments: object,
+        **options: object,
+    ) -> object:
+        what = f"{type(self).__bases__[0].__name__}.{method.__name__}"
+        with self._watch.call(what, getattr(self, bound)):
+            return method(self, *arguments, **options)
+
+    return cast("Method", call)
+
+
+class WatchedConsumer(Consumer):
+    """A consumer; callbacks run within its polls, and ask the brokers once at most."""
+
+    def __init__(self, options: Options, config: KafkaConfig) -> None:
+        super().__init__(dict(options))
+        self._watch: CallWatch = config.watch
+        self._request_ms = config.request_timeout_ms
+
+    poll = _watched(Consumer.poll)
+    consume = _watched(Consumer.consume)
+    commit = _watched(Consumer.commit)
+    committed = _watched(Consumer.committed)
+    list_topics = _watched(Consumer.list_topics)
+    seek = _watched(Consumer.seek)
+    memberid = _watched(Consumer.memberid)
+    consumer_group_metadata = _watched(Consumer.consumer_group_metadata)
+    close = _watched(Consumer.close)
+
+
+class WatchedProducer(Producer):
+    """A producer; producing itself never waits, and is not watched."""
+
+    def __init__(
+        self, options: Options, watch: CallWatch, request_ms: int, transaction_ms: int
+    ) -> None:
+        super().__init__(dict(options))
+        self._watch = watch
+        self._request_ms = request_ms
+        self._transaction_ms = transaction_ms
+
+    init_transactions = _watched(Producer.init_transactions)
+    begin_transaction = _watched(Producer.begin_transaction)
+    send_offsets_to_transaction = _watched(Producer.send_offsets_to_transaction)
+    commit_transaction = _watched(Producer.commit_transaction, TRANSACTION)
+    abort_transaction = _watched(Producer.abort_transaction, TRANSACTION)
+    poll = _watched(Producer.poll)
+    flush = _watched(Producer.flush)
+
+
+class WatchedAdmin(AdminClient):
+    """An admin client; where it answers by futures, they are waited for here."""
+
+    def __init__(self, options: Options, config: KafkaConfig) -> None:
+        super().__init__(dict(options))  # type: ignore[arg-type]  # callbacks are options as well
+        self._watch: CallWatch = config.watch
+        self._request_ms = config.request_timeout_ms
+
+    list_topics = _watched(AdminClient.list_topics)
+
+    def list_offsets(  # type: ignore[override]  # as the client is called, not as it is typed
+        self, *arguments: object, **options: object
+    ) -> Answers:
+        """Ask for offsets, and wait for all answers."""
+        with self._watch.call("AdminClient.list_offsets", self._request_ms):
+            ask = cast("Callable[..., Answers]", super().list_offsets)
+            answers = ask(*arguments, **options)
+            wait(answers.values())
+        return answers
