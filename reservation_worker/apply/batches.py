@@ -121,6 +121,20 @@ class InFlight:
                 if (unusable.record.topic, unusable.record.partition) not in revoked
             ]
 
+    def cut(self, firsts: Mapping[Partition, int]) -> None:
+        """Forget of these partitions what is at an offset or behind it: it is read again."""
+        for batch in self._batches:
+            for partition in firsts.keys() & batch.ends.keys():
+                batch.ends[partition] = min(batch.ends[partition], firsts[partition])
+            batch.unusable = [
+                unusable
+                for unusable in batch.unusable
+                if unusable.record.offset
+                < firsts.get(
+                    (unusable.record.topic, unusable.record.partition), unusable.record.offset + 1
+                )
+            ]
+
     def touched_in_other_epoch(self, shard: int, epoch: int) -> bool:
         """Tell whether uncommitted facts of a shard were applied in another epoch."""
         return any(

@@ -28,5 +28,9 @@ class ApplyConfig:
     """A commit stops before the batch that would bring more; a single batch may."""
     commit_interval_ms: int = 500
     """Time between two commits of offsets: it delays only the payment frontier."""
+    stalled_after_ms: int = 5_000
+    """Nothing committed for so long, while something waited for it, is an outage: of whom, nobody
+    knows. Counts come first after it.
+    """
     retry_interval_ms: int = 100
     """Wait after a refused step or an outage before the next attempt."""

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from reservation_worker.contracts.records import DeadLetter, OutputRecord, Record, Rejection
 from reservation_worker.domain.facts import InputFact
-from reservation_worker.ports import Clock, InputLog, Store, Waypoint
+from reservation_worker.ports import Clock, CountOffsets, InputLog, Store, Waypoint
 from reservation_worker.telemetry.metrics import Metrics
 
 
@@ -15,6 +15,10 @@ class ApplyParts:
 
     log: InputLog[Record, DeadLetter]
     store: Store[OutputRecord]
+    counts_topic: str
+    topics: frozenset[str]
+    """All that are read, that of the counts among them."""
+    counts: CountOffsets
     decode: Callable[[Record], InputFact | Rejection]
     dead_letter: Callable[[Record, Rejection, int], DeadLetter]
     """Given the time of failure in milliseconds since the epoch as well."""

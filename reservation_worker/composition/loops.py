@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from reservation_worker.adapters.kafka.configuration import (
     KafkaConfig,
 )
+from reservation_worker.adapters.kafka.count_offsets import KafkaCountOffsets
 from reservation_worker.adapters.kafka.input_log import InputLogParts, KafkaInputLog
 from reservation_worker.adapters.kafka.outputs import KafkaOutputs
 from reservation_worker.adapters.kafka.payment_offsets import KafkaPaymentOffsets
@@ -14,7 +15,8 @@ from reservation_worker.adapters.kafka.transactions import KafkaTransactions, Tr
 from reservation_worker.apply import ApplyConfig, ApplyLoop, ApplyParts
 from reservation_worker.composition.clients import build_restoring, build_store
 from reservation_worker.composition.inputs import build_dead_letter, build_decoder
-from reservation_worker.composition.topics import input_topics, output_topics
+from reservation_worker.composition.topics import input_topics, output_topics, topic_of
+from reservation_worker.contracts.inputs import FactKind
 from reservation_worker.contracts.records import DeadLetter, OutputRecord, Record
 from reservation_worker.deadlines import (
     DeadlinesConfig,
@@ -67,10 +69,12 @@ def build_apply(foundation: Foundation, wake_publisher: Callable[[], None]) -> A
     """Return the loop that reads facts and applies them, with clients of its own."""
     settings, surroundings = foundation.settings, foundation.surroundings
     apply = settings.apply
+    topics = input_topics(settings)
+    counts_topic = topic_of(settings, FactKind.INVENTORY_UPDATED)
     log = KafkaInputLog(
         foundation.kafka,
         InputLogParts(
-            topics=input_topics(settings),
+            topics=topics,
             dead_letter_topic=settings.topics.dead_letter,
             clock=foundation.clock,
             metrics=foundation.metrics,
@@ -95,6 +99,9 @@ def build_apply(foundation: Foundation, wake_publisher: Callable[[], None]) -> A
         ApplyParts(
             log=surroundings.input_log(log),
             store=surroundings.store(build_store(settings)),
+            counts_topic=counts_topic,
+            topics=frozenset(topics),
+            counts=KafkaCountOffsets(foundation.kafka, counts_topic),
             decode=build_decoder(settings).decode,
             dead_letter=build_dead_letter(settings),
             clock=foundation.clock,

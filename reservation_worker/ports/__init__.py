@@ -3,6 +3,12 @@
 from reservation_worker.ports.clock import (
     Clock,
 )
+from reservation_worker.ports.counts import (
+    CountOffsets,
+    CountsAnswer,
+    CountsOfPartition,
+    CountsQuestion,
+)
 from reservation_worker.ports.errors import (
     BrokerUnavailable,
     CommitFateUnknown,
@@ -73,6 +79,10 @@ __all__ = [
     "CallWatch",
     "Clock",
     "CommitFateUnknown",
+    "CountOffsets",
+    "CountsAnswer",
+    "CountsOfPartition",
+    "CountsQuestion",
     "DueWork",
     "Entry",
     "FatallyBroken",

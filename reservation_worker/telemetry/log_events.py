@@ -30,6 +30,9 @@ RECORDS_DEAD_LETTERED: Final = "records_dead_lettered"
 STEP_REFUSED: Final = "step_refused"
 OFFSETS_SOUGHT_BACK: Final = "offsets_sought_back"
 COMMIT_FAILED: Final = "commit_failed"
+COUNTS_FIRST_WAITED: Final = "counts_first_waited"
+"""Nothing but counts is applied, until those that were there are: so many are left."""
+COUNTS_FIRST_ENDED: Final = "counts_first_ended"
 
 # Shards and output
 SHARD_TAKEN_OVER: Final = "shard_taken_over"

@@ -148,12 +148,12 @@ def test_nothing_is_read_while_paused_also_from_newly_assigned_partitions(
     topics.send("order-completed", b"1")
     topics.flush()
     reader = start()
-    reader.log.set_paused(paused=True)
+    reader.log.set_paused(frozenset(topics.layout.inputs))
     reader.poll_until(lambda: len(reader.log.held()) == 5, "partitions are assigned")
     for _ in range(20):
         reader.poll()
     assert [] == reader.values
-    reader.log.set_paused(paused=False)
+    reader.log.set_paused(frozenset())
     reader.poll_until(lambda: [b"1"] == reader.values, "the record is read")
 
 

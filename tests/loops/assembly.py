@@ -24,6 +24,7 @@ from reservation_worker.deadlines import (
 )
 from reservation_worker.ports import (
     Clock,
+    CountOffsets,
     InputLog,
     Outputs,
     PaymentOffsets,
@@ -53,6 +54,7 @@ class Clients:
     transactions: Transactions[OutputRecord]
     outputs: Outputs[PublishedRecord]
     payments: PaymentOffsets
+    counts: CountOffsets
     store: Store[OutputRecord]
     restoring: Restoring[PublishedRecord]
 
@@ -107,6 +109,11 @@ def _apply_loop(clients: Clients, setting: Setting, metrics: Metrics) -> ApplyLo
         ApplyParts(
             log=clients.log,
             store=clients.store,
+            counts_topic=next(
+                topic for topic, kind in setting.kinds.items() if kind is FactKind.INVENTORY_UPDATED
+            ),
+            topics=frozenset(setting.kinds),
+            counts=clients.counts,
             decode=Decoder(DecoderConfig(setting.kinds)).decode,
             dead_letter=lambda record, rejection, failed_at_ms: dead_letter(
                 record, rejection, limits, failed_at_ms

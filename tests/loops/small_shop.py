@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 
 from reservation_worker.adapters.in_memory.broker import InMemoryBroker
 from reservation_worker.adapters.in_memory.log import (
+    InMemoryCountOffsets,
     InMemoryInputLog,
     InMemoryOutputs,
     InMemoryPaymentOffsets,
@@ -63,6 +64,7 @@ class SmallShop:
                 group=InMemoryShardGroup(self.broker, member_id),
                 transactions=InMemoryTransactions(self.broker, waypoint),
                 outputs=InMemoryOutputs(self.broker),
+                counts=InMemoryCountOffsets(self.broker, FactKind.INVENTORY_UPDATED),
                 payments=InMemoryPaymentOffsets(self.broker, FactKind.PAYMENT_APPROVED),
                 store=self.store,
                 restoring=InMemoryRestoring(self.store),

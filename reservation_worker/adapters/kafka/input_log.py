@@ -84,7 +84,9 @@ class KafkaInputLog:
         self._unpositioned: set[Partition] = set()
         """Held, but their committed offsets could not be read when they were assigned."""
         self._rebalances_total = 0
-        self._paused = False
+        self._interrupted = False
+        """Since the last poll returned, partitions were shared out, or no broker answered."""
+        self._paused_topics: frozenset[str] = frozenset()
         self._gauges = PartitionGauges(parts.topics, parts.metrics, parts.clock)
         self._producer = TransactionalProducer(
             producer_options(config, ROLE),
@@ -94,9 +96,9 @@ class KafkaInputLog:
             parts.clock,
         )
         options = member_options(config, ROLE, config.group_id)
-        self._consumer = WatchedConsumer(
-            {**options, **forward_client_logs(str(options["client.id"]))}, config
-        )
+        logs = forward_client_logs(str(options["client.id"]))
+        self._tell_error: Callable[[KafkaError], None] = logs["error_cb"]
+        self._consumer = WatchedConsumer({**options, **logs, "error_cb": self._hear_error}, config)
         self._membership = MembershipCapture(self._consumer, parts.clock)
         self._consumer.subscribe(
             list(parts.topics),
@@ -134,22 +136,38 @@ class KafkaInputLog:
         records, read_up_to = self._convert(messages, dropped)
         self._gauges.measure(self._consumer, read_up_to)
         revoked, self._changed = frozenset(self._changed), set()
-        return Polled(records, read_up_to, revoked, membership)
+        interrupted, self._interrupted = self._interrupted, False
+        return Polled(records, read_up_to, revoked, membership, interrupted)
 
     def held(self) -> frozenset[Partition]:
         """Return the partitions that are assigned to this member."""
         return frozenset(self._held)
 
-    def set_paused(self, *, paused: bool) -> None:
-        """Stop or resume reading; polling goes on, and newly assigned partitions follow suit."""
-        self._paused = paused
-        self._gauges.show(self._held, paused=paused)
-        partitions = [TopicPartition(*partition) for partition in self._held]
-        if partitions and paused:
-            self._consumer.pause(partitions)
-        elif partitions:
-            self._consumer.resume(partitions)
-        self._report_held()
+    def set_paused(self, topics: frozenset[str]) -> None:
+        """Read nothing of these topics, and all others; polling goes on.
+
+        Partitions that are assigned later follow suit.
+        """
+        before, self._paused_topics = self._paused_topics, topics
+        self._gauges.show(self._held, topics)
+        pause = [TopicPartition(*one) for one in self._held if one[0] in topics - before]
+        resume = [TopicPartition(*one) for one in self._held if one[0] in before - topics]
+        if pause:
+            self._consumer.pause(pause)
+        if resume:
+            self._consumer.resume(resume)
+
+    def seek(self, offsets: Mapping[Partition, int]) -> None:
+        """Read these held partitions again from here; no broker is asked.
+
+        Raises:
+            BrokerUnavailable: some may have been moved; `seek_to_committed` before reading on.
+        """
+        try:
+            for partition, offset in offsets.items():
+                self._consumer.seek(TopicPartition(*partition, offset))
+        except KafkaException as exception:
+            raise BrokerUnavailable(error_of(exception).str()) from exception
 
     def commit(
         self,
@@ -251,6 +269,12 @@ class KafkaInputLog:
             raise FatallyBroken(f"The consumer is broken: {error.str()}")
         self._logger.warning(CLIENT_WARNED, client=ROLE, code=error.name())
 
+    def _hear_error(self, error: KafkaError) -> None:
+        """Take what the client says of itself, inside a poll; must not raise."""
+        if error.code() == KafkaError._ALL_BROKERS_DOWN:  # noqa: SLF001
+            self._interrupted = True
+        self._tell_error(error)
+
     def _commit_plainly(self, positions: list[TopicPartition]) -> None:
         try:
             committed = self._consumer.commit(offsets=positions, asynchronous=False)
@@ -300,13 +324,13 @@ class KafkaInputLog:
         """Begin at the committed offsets. Must not raise: the client would drop records."""
         assigned = {(partition.topic, partition.partition) for partition in partitions}
         self._rebalances_total += 1
+        self._interrupted = True
         self._membership.forget()
         self._held |= assigned
         self._changed |= assigned
         self._changed_now |= assigned
-        self._gauges.show(self._held, paused=self._paused)
+        self._gauges.show(self._held, self._paused_topics)
         self._parts.metrics.rebalances.labels(kind=RebalanceKind.ASSIGNED).inc()
-        self._report_held()
         self._logger.info(PARTITIONS_ASSIGNED, role=ROLE, partitions=len(assigned))
         try:
             starts = self._committed(assigned) if assigned else []
@@ -319,8 +343,9 @@ class KafkaInputLog:
                 consumer.incremental_assign(starts)
             else:
                 consumer.assign(starts)
-            if self._paused and starts:
-                consumer.pause(starts)
+            paused = [start for start in starts if start.topic in self._paused_topics]
+            if paused:
+                consumer.pause(paused)
         except KafkaException as exception:
             self._unpositioned |= assigned
             self._logger.warning(CLIENT_WARNED, client=ROLE, code=error_of(exception).name())
@@ -331,24 +356,17 @@ class KafkaInputLog:
     def _on_lost(self, _consumer: Consumer, partitions: list[TopicPartition]) -> None:
         self._forget(partitions, RebalanceKind.LOST, PARTITIONS_LOST)
 
-    def _report_held(self) -> None:
-        metrics = self._parts.metrics
-        for topic in self._parts.topics:
-            held = sum(1 for held_topic, _number in self._held if held_topic == topic)
-            metrics.assigned_partitions.labels(topic=topic).set(held)
-            metrics.paused_partitions.labels(topic=topic).set(held if self._paused else 0)
-
     def _forget(self, partitions: list[TopicPartition], kind: RebalanceKind, event: str) -> None:
         """Hold these no longer; the client takes them away when the callback returns."""
         revoked = {(partition.topic, partition.partition) for partition in partitions}
         self._rebalances_total += 1
+        self._interrupted = True
         self._membership.forget()
         self._held -= revoked
         self._unpositioned -= revoked
         self._changed |= revoked
         self._changed_now |= revoked
         self._gauges.forget(revoked)
-        self._gauges.show(self._held, paused=self._paused)
+        self._gauges.show(self._held, self._paused_topics)
         self._parts.metrics.rebalances.labels(kind=kind).inc()
-        self._report_held()
         self._logger.info(event, role=ROLE, partitions=len(revoked))

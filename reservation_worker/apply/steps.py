@@ -1,0 +1,202 @@
+"""Facts to steps: one step of each shard at a time, and what their replies say."""
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import assert_never
+
+import structlog
+
+from reservation_worker.apply.batches import WaitingFact
+from reservation_worker.apply.configuration import ApplyConfig
+from reservation_worker.apply.counts_first import CountsFirst, Interruption
+from reservation_worker.apply.in_hand import InHand
+from reservation_worker.apply.parts import ApplyParts
+from reservation_worker.apply.store_outage import StoreOutage
+from reservation_worker.contracts.records import rejection_of
+from reservation_worker.domain.values import value_class
+from reservation_worker.ports import (
+    ShardMoves,
+    StepCall,
+    StepRefusal,
+    StepRefused,
+    StepReply,
+    StepsUnderWay,
+    StoreUnavailable,
+    Waypoint,
+)
+from reservation_worker.telemetry.labels import (
+    Dependency,
+    FactLabel,
+    OutcomeLabel,
+    RetryReason,
+    ScriptResult,
+    fact_label,
+)
+from reservation_worker.telemetry.log_events import STEP_REFUSED
+
+
+@value_class(frozen=True, slots=True)
+class _SentStep:
+    """A step that was sent, and where its facts came from."""
+
+    call: StepCall
+    waiting: tuple[WaitingFact, ...]
+
+
+class Steps:
+    """Sends the facts in hand to their shards, each in the epoch that is in force there."""
+
+    def __init__(
+        self, config: ApplyConfig, parts: ApplyParts, in_hand: InHand, counts_first: CountsFirst
+    ) -> None:
+        self._config = config
+        self._parts = parts
+        self._in_hand = in_hand
+        self._counts_first = counts_first
+        self._now_ms = parts.clock.monotonic_ms
+        self._logger = structlog.get_logger()
+        self._under_way: tuple[list[_SentStep], StepsUnderWay] | None = None
+        self._epochs: dict[int, int] = {}
+        self._unowned_shards: set[int] = set()
+        """Asked for their epoch when nobody had taken them over yet."""
+        self._retry_shard_at_ms: dict[int, int] = {}
+        self._refusals: dict[int, StepRefusal] = {}
+        """Why shards are set aside, so that it is logged once."""
+        self.outage = StoreOutage(parts.store, parts.clock, parts.metrics, config.retry_interval_ms)
+
+    @property
+    def are_under_way(self) -> bool:
+        """Tell whether steps were sent whose replies nobody has taken."""
+        return self._under_way is not None
+
+    @property
+    def may_be_sent(self) -> bool:
+        """Tell whether a fact waits for nothing but being sent."""
+        return any(self._may_send(shard) for shard in self._in_hand.queues.shards())
+
+    def begin(self) -> None:
+        """Send one step of each shard that has facts waiting; they stay queued until it is run."""
+        sent: list[_SentStep] = []
+        for shard in [one for one in self._in_hand.queues.shards() if self._may_send(one)]:
+            epoch = self._epochs.get(shard) or self._learn_epoch(shard)
+            if self.outage.lasts or self._in_hand.must_seek or self._counts_first.began:
+                return
+            if not epoch:
+                self._retry_shard_at_ms[shard] = self._now_ms() + self._config.retry_interval_ms
+                continue
+            waiting = self._in_hand.queues.next_step(shard)
+            call = StepCall(shard, epoch, [one.fact for one in waiting])
+            sent.append(_SentStep(call, waiting))
+        if sent:
+            steps = self._parts.store.begin_steps([one.call for one in sent])
+            self._under_way = (sent, steps)
+
+    def finish(self) -> None:
+        """Take the replies to what was sent in the turn before."""
+        if self._under_way is None:
+            return
+        sent, steps = self._under_way
+        self._under_way = None
+        try:
+            with self._parts.metrics.script_duration.time():
+                replies = steps.replies()
+        except StoreUnavailable:
+            self._meet_outage([one.call for one in sent])
+            return
+        for one, reply in zip(sent, replies, strict=True):
+            match reply:
+                case StepReply():
+                    self._parts.metrics.script_calls.labels(result=ScriptResult.APPLIED).inc()
+                    self._applied(one, reply)
+                case StepRefused():
+                    self._refused(one.call.shard, one.call.epoch, reply)
+                case _:
+                    assert_never(reply)
+
+    def learn_published(self) -> None:
+        """Ask what is published of shards that commits wait for, and that have not told it."""
+        unpublished = self._in_hand.batches.unpublished_shards(self._in_hand.published)
+        silent = sorted(unpublished - self._in_hand.heard_shards)
+        self._in_hand.heard_shards.clear()
+        for shard in silent:
+            try:
+                state = self._parts.store.inspect(shard)
+            except ShardMoves:
+                continue
+            except StoreUnavailable:
+                self._meet_outage(shard=shard)
+                return
+            if not state.epoch or state.torn or state.server != state.verified_server:
+                continue
+            self._meet_epoch(shard, state.epoch)
+            # Of another epoch than the facts' it covers none of them.
+            self._in_hand.published.learn(shard, state.epoch, state.published)
+
+    def _may_send(self, shard: int) -> bool:
+        return not self.outage.lasts and self._now_ms() >= self._retry_shard_at_ms.get(shard, 0)
+
+    def _applied(self, sent: _SentStep, reply: StepReply) -> None:
+        shard, epoch = sent.call.shard, sent.call.epoch
+        assert 0 < len(reply.outcomes) <= len(sent.waiting)
+        counts: Counter[tuple[FactLabel, OutcomeLabel]] = Counter()
+        for one, outcome in zip(sent.waiting, reply.outcomes, strict=False):
+            one.batch.waiting_facts -= 1
+            one.batch.touch(shard, epoch, reply.step)
+            rejection = rejection_of(outcome)
+            if rejection is not None:
+                one.batch.refuse(one.record, rejection)
+            label = OutcomeLabel.DEAD_LETTERED if rejection else OutcomeLabel(outcome.value)
+            counts[fact_label(one.fact), label] += 1
+        for (kind, label), facts_total in counts.items():
+            self._parts.metrics.facts.labels(fact=kind, outcome=label).inc(facts_total)
+        self._refusals.pop(shard, None)
+        self._in_hand.queues.remove(shard, len(reply.outcomes))
+        self._in_hand.published.learn(shard, epoch, reply.published)
+        self._in_hand.heard_shards.add(shard)
+        self._parts.waypoint(Waypoint.APPLY_STEPPED)
+        if reply.step > reply.published:
+            self._parts.wake_publisher()
+
+    def _refused(self, shard: int, epoch: int, refused: StepRefused) -> None:
+        self._parts.metrics.script_calls.labels(result=refused.reason).inc()
+        if refused.reason is StepRefusal.EPOCH and refused.epoch not in {0, epoch}:
+            self._meet_epoch(shard, refused.epoch)
+            return
+        if self._refusals.get(shard) is not refused.reason:
+            self._refusals[shard] = refused.reason
+            self._logger.warning(STEP_REFUSED, shard=shard, reason=refused.reason.value)
+        self._parts.metrics.retries.labels(
+            dependency=Dependency.REDIS, reason=RetryReason.REFUSED
+        ).inc()
+        self._retry_shard_at_ms[shard] = self._now_ms() + self._config.retry_interval_ms
+
+    def _learn_epoch(self, shard: int) -> int:
+        """Ask for the epoch in force; 0 while it is not known, or nobody has taken it over."""
+        try:
+            state = self._parts.store.inspect(shard)
+        except ShardMoves:
+            return 0
+        except StoreUnavailable:
+            self._meet_outage(shard=shard)
+            return 0
+        if state.epoch:
+            self._meet_epoch(shard, state.epoch)
+        else:
+            self._unowned_shards.add(shard)
+        return state.epoch
+
+    def _meet_epoch(self, shard: int, epoch: int) -> None:
+        """Go on in another epoch; what was applied in the last one may be lost: read it again.
+
+        What waits for the shard was read before; counts may have come since.
+        """
+        if self._epochs.get(shard, epoch) != epoch or shard in self._unowned_shards:
+            self._unowned_shards.discard(shard)
+            self._counts_first.begin(Interruption.EPOCH_CHANGED)
+        self._epochs[shard] = epoch
+        if self._in_hand.batches.touched_in_other_epoch(shard, epoch):
+            self._in_hand.must_seek = True
+
+    def _meet_outage(self, calls: Sequence[StepCall] = (), shard: int | None = None) -> None:
+        self.outage.begin(calls, shard)
+        self._counts_first.begin(Interruption.REDIS_OUTAGE)
