@@ -54,7 +54,8 @@ class InMemoryInputLog:
         revoked = self._rebalanced(group.members[self._member_id])
         records: list[Record] = []
         read_up_to: dict[Partition, int] = {}
-        for partition in sorted(self._held):
+        # Orders before the counts that they need: what makes them wait must be the loop.
+        for partition in sorted(self._held, reverse=True):
             if partition[0] in self.paused_topics:
                 continue
             log = self._broker.inputs[partition]
