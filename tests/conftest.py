@@ -10,6 +10,7 @@ import redis
 
 from reservation_worker.embedded.kafka import EmbeddedKafka
 from reservation_worker.embedded.valkey import EmbeddedValkey
+from tests.secured_kafka import SecuredKafka, running_secured_kafka
 from tests.servers import (
     KAFKA_IMAGE,
     VALKEY_IMAGE,
@@ -32,6 +33,13 @@ def kafka(request: pytest.FixtureRequest) -> Iterator[str]:
     else:
         embedded: EmbeddedKafka = request.getfixturevalue("embedded_kafka")
         yield embedded.bootstrap_servers
+
+
+@pytest.fixture(scope="session")
+def secured_kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SecuredKafka]:
+    """Run a Kafka with users, rights and certificates, shared by the session."""
+    with running_secured_kafka(tmp_path_factory.mktemp("secured")) as running:
+        yield running
 
 
 @pytest.fixture(scope="session")

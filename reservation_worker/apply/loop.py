@@ -13,7 +13,7 @@ from reservation_worker.apply.batches import (
 from reservation_worker.apply.configuration import ApplyConfig
 from reservation_worker.apply.counts_first import CountsFirst, Interruption
 from reservation_worker.apply.in_hand import InHand
-from reservation_worker.apply.parts import ApplyParts, ApplyStatus
+from reservation_worker.apply.parts import LOOP, ApplyParts, ApplyStatus
 from reservation_worker.apply.queues import ShardQueues
 from reservation_worker.apply.steps import Steps
 from reservation_worker.contracts.records import (
@@ -30,6 +30,7 @@ from reservation_worker.ports import (
     Polled,
     Waypoint,
 )
+from reservation_worker.telemetry.labels import Dependency
 from reservation_worker.telemetry.log_events import (
     COMMIT_FAILED,
     OFFSETS_SOUGHT_BACK,
@@ -113,13 +114,15 @@ class ApplyLoop:
             if self._log.held():
                 self._counts_first.look()
         self._pace()
+        if self.idle:
+            # It needs no commit, and what it needed one for may be another member's by now.
+            self._parts.dependencies.heard(Dependency.KAFKA, LOOP)
         self.status = self._look()
 
     def _look(self) -> ApplyStatus:
         return ApplyStatus(
             turned_at_ms=self._now_ms(),
             holds_partitions=bool(self._log.held()),
-            store_answers=not self._steps.outage.lasts,
             uncommitted_records=self._in_hand.batches.records_total,
             problems=() if (problem := self._counts_first.problem) is None else (problem,),
         )
@@ -182,8 +185,12 @@ class ApplyLoop:
         try:
             self._log.seek(firsts)
         except BrokerUnavailable as error:
-            self._logger.warning(COMMIT_FAILED, reason=str(error))
+            self._broker_failed(error)
             self._in_hand.must_seek = True
+
+    def _broker_failed(self, error: BrokerUnavailable) -> None:
+        self._parts.dependencies.lost(Dependency.KAFKA, LOOP, error.reason, str(error))
+        self._logger.warning(COMMIT_FAILED, reason=str(error))
 
     def _commit_if_due(self) -> None:
         now_ms = self._now_ms()
@@ -214,7 +221,7 @@ class ApplyLoop:
         try:
             self._log.commit(committable.offsets, dead_letters, committable.membership)
         except BrokerUnavailable as error:
-            self._logger.warning(COMMIT_FAILED, reason=str(error))
+            self._broker_failed(error)
             self._commit_at_ms = self._now_ms() + self._config.retry_interval_ms
             self._counts_first.begin(Interruption.KAFKA_OUTAGE)
             return
@@ -223,6 +230,7 @@ class ApplyLoop:
             self._in_hand.must_seek = True
             return
         self._parts.waypoint(Waypoint.APPLY_AFTER_COMMIT)
+        self._parts.dependencies.heard(Dependency.KAFKA, LOOP)
         self._in_hand.batches.remove(committable)
         stalled_ms = self._now_ms() - self._progress_at_ms
         if stalled_ms > self._config.stalled_after_ms and not self._counts_first.holds:
@@ -251,7 +259,7 @@ class ApplyLoop:
         try:
             self._log.seek_to_committed()
         except BrokerUnavailable as error:
-            self._logger.warning(COMMIT_FAILED, reason=str(error))
+            self._broker_failed(error)
             return
         self._in_hand.must_seek = False
         self._parts.metrics.offset_seek_backs.inc()

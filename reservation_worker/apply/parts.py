@@ -2,11 +2,16 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Final
 
 from reservation_worker.contracts.records import DeadLetter, OutputRecord, Record, Rejection
 from reservation_worker.domain.facts import InputFact
 from reservation_worker.ports import Clock, CountOffsets, InputLog, Store, Waypoint
+from reservation_worker.telemetry.dependencies import Dependencies
 from reservation_worker.telemetry.metrics import Metrics
+
+LOOP: Final = "apply"
+"""What the loop is called where it says that it misses something."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +29,7 @@ class ApplyParts:
     """Given the time of failure in milliseconds since the epoch as well."""
     clock: Clock
     metrics: Metrics
+    dependencies: Dependencies
     wake_publisher: Callable[[], None] = lambda: None
     """Is called when something new waits to be published."""
     waypoint: Callable[[Waypoint], None] = lambda _waypoint: None
@@ -36,7 +42,6 @@ class ApplyStatus:
     turned_at_ms: int
     """Monotonic."""
     holds_partitions: bool
-    store_answers: bool
     uncommitted_records: int
     problems: tuple[str, ...] = ()
     """Why the loop does not do its work, a sentence each; while there is one it is not ready."""

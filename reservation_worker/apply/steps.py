@@ -25,10 +25,8 @@ from reservation_worker.ports import (
     Waypoint,
 )
 from reservation_worker.telemetry.labels import (
-    Dependency,
     FactLabel,
     OutcomeLabel,
-    RetryReason,
     ScriptResult,
     fact_label,
 )
@@ -62,7 +60,7 @@ class Steps:
         self._retry_shard_at_ms: dict[int, int] = {}
         self._refusals: dict[int, StepRefusal] = {}
         """Why shards are set aside, so that it is logged once."""
-        self.outage = StoreOutage(parts.store, parts.clock, parts.metrics, config.retry_interval_ms)
+        self.outage = StoreOutage(parts, config.retry_interval_ms)
 
     @property
     def are_under_way(self) -> bool:
@@ -100,8 +98,8 @@ class Steps:
         try:
             with self._parts.metrics.script_duration.time():
                 replies = steps.replies()
-        except StoreUnavailable:
-            self._meet_outage([one.call for one in sent])
+        except StoreUnavailable as error:
+            self._meet_outage(error, [one.call for one in sent])
             return
         for one, reply in zip(sent, replies, strict=True):
             match reply:
@@ -123,8 +121,8 @@ class Steps:
                 state = self._parts.store.inspect(shard)
             except ShardMoves:
                 continue
-            except StoreUnavailable:
-                self._meet_outage(shard=shard)
+            except StoreUnavailable as error:
+                self._meet_outage(error, shard=shard)
                 return
             if not state.epoch or state.torn or state.server != state.verified_server:
                 continue
@@ -165,9 +163,6 @@ class Steps:
         if self._refusals.get(shard) is not refused.reason:
             self._refusals[shard] = refused.reason
             self._logger.warning(STEP_REFUSED, shard=shard, reason=refused.reason.value)
-        self._parts.metrics.retries.labels(
-            dependency=Dependency.REDIS, reason=RetryReason.REFUSED
-        ).inc()
         self._retry_shard_at_ms[shard] = self._now_ms() + self._config.retry_interval_ms
 
     def _learn_epoch(self, shard: int) -> int:
@@ -176,8 +171,8 @@ class Steps:
             state = self._parts.store.inspect(shard)
         except ShardMoves:
             return 0
-        except StoreUnavailable:
-            self._meet_outage(shard=shard)
+        except StoreUnavailable as error:
+            self._meet_outage(error, shard=shard)
             return 0
         if state.epoch:
             self._meet_epoch(shard, state.epoch)
@@ -197,6 +192,8 @@ class Steps:
         if self._in_hand.batches.touched_in_other_epoch(shard, epoch):
             self._in_hand.must_seek = True
 
-    def _meet_outage(self, calls: Sequence[StepCall] = (), shard: int | None = None) -> None:
-        self.outage.begin(calls, shard)
+    def _meet_outage(
+        self, error: StoreUnavailable, calls: Sequence[StepCall] = (), shard: int | None = None
+    ) -> None:
+        self.outage.begin(error, calls, shard)
         self._counts_first.begin(Interruption.REDIS_OUTAGE)

@@ -2,12 +2,9 @@
 
 from collections.abc import Callable, Sequence
 
-import structlog
-
-from reservation_worker.ports import Clock, StepCall, Store, StoreUnavailable
+from reservation_worker.apply.parts import LOOP, ApplyParts
+from reservation_worker.ports import StepCall, StoreUnavailable
 from reservation_worker.telemetry.labels import Dependency, ScriptResult
-from reservation_worker.telemetry.log_events import DEPENDENCY_LOST, DEPENDENCY_RECOVERED
-from reservation_worker.telemetry.metrics import Metrics
 
 NO_EPOCH = 0
 """Is never in force: a step of it is refused by any server that would take it."""
@@ -20,24 +17,22 @@ class StoreOutage:
     decided before the counts that came meanwhile.
     """
 
-    def __init__(
-        self, store: Store[object], clock: Clock, metrics: Metrics, retry_interval_ms: int
-    ) -> None:
+    def __init__(self, parts: ApplyParts, retry_interval_ms: int) -> None:
         """Believe that the store answers until it does not."""
-        self._store = store
-        self._now_ms = clock.monotonic_ms
-        self._metrics = metrics
+        self._store = parts.store
+        self._now_ms = parts.clock.monotonic_ms
+        self._metrics = parts.metrics
+        self._dependencies = parts.dependencies
         self._retry_interval_ms = retry_interval_ms
-        self._logger = structlog.get_logger()
         self._retry_at_ms = 0
-        self._probe: Callable[[], object] = store.now_ms
+        self._probe: Callable[[], object] = parts.store.now_ms
         self.lasts = False
 
-    def begin(self, failed: Sequence[StepCall] = (), shard: int | None = None) -> None:
+    def begin(
+        self, error: StoreUnavailable, failed: Sequence[StepCall] = (), shard: int | None = None
+    ) -> None:
         """Take note of a call that failed: of steps, or of a look at a shard."""
-        if not self.lasts:
-            self._metrics.dependency_up.labels(dependency=Dependency.REDIS).set(0)
-            self._logger.warning(DEPENDENCY_LOST, dependency=Dependency.REDIS.value, loop="apply")
+        self._dependencies.lost(Dependency.REDIS, LOOP, error.reason, str(error))
         self.lasts = True
         self._retry_at_ms = self._now_ms() + self._retry_interval_ms
         self._metrics.script_calls.labels(result=ScriptResult.UNAVAILABLE).inc()
@@ -57,15 +52,9 @@ class StoreOutage:
             return False
         try:
             self._probe()
-        except StoreUnavailable:
-            self.begin()
+        except StoreUnavailable as error:
+            self.begin(error)
             return False
-        self.end()
-        return True
-
-    def end(self) -> None:
-        """Take note of an answer."""
-        if self.lasts:
-            self._metrics.dependency_up.labels(dependency=Dependency.REDIS).set(1)
-            self._logger.info(DEPENDENCY_RECOVERED, dependency=Dependency.REDIS.value, loop="apply")
         self.lasts = False
+        self._dependencies.heard(Dependency.REDIS, LOOP)
+        return True

@@ -23,6 +23,7 @@ from reservation_worker.embedded.java_program import find_java
 from reservation_worker.embedded.kafka_jars import KAFKA_VERSION, kafka_jars
 from reservation_worker.embedded.kafka_properties import (
     BrokerAddress,
+    Listener,
     broker_properties,
     properties_text,
 )
@@ -54,6 +55,8 @@ class KafkaConfig:
     stop_timeout_ms: int = 20_000
     settings: Mapping[str, str] = field(default_factory=dict)
     """Broker settings that override those of `kafka_properties`."""
+    further_listeners: Sequence[Listener] = ()
+    """Beside the plain one; of a single broker only, for each has ports of its own."""
 
 
 class KafkaBroker:
@@ -147,6 +150,7 @@ class EmbeddedKafka:
         config: KafkaConfig | None = None,
     ) -> None:
         assert 1 <= brokers <= BROKERS_MAX, f"1 to {BROKERS_MAX} brokers, not {brokers}"
+        assert config is None or not config.further_listeners or brokers == 1
         self.directory = directory
         self.brokers: tuple[KafkaBroker, ...] = ()
         self._brokers_total = brokers
@@ -193,7 +197,9 @@ class EmbeddedKafka:
         directories = {one: self.directory / f"broker-{one.number}" for one in addresses}
         for one, place in directories.items():
             (place / "data").mkdir(parents=True, exist_ok=True)
-            properties = broker_properties(one, addresses, place / "data")
+            properties = broker_properties(
+                one, addresses, place / "data", self._config.further_listeners
+            )
             text = properties_text({**properties, **self._config.settings})
             (place / "server.properties").write_text(text, "utf-8")
         try:

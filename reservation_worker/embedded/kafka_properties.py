@@ -23,18 +23,44 @@ class BrokerAddress:
     controller_port: int
 
 
+@dataclass(frozen=True, slots=True)
+class Listener:
+    """Another way to reach a broker; its certificates and users are settings of the broker."""
+
+    name: str
+    port: int
+    security_protocol: str
+
+
 def broker_properties(
-    address: BrokerAddress, cluster: Sequence[BrokerAddress], data_directory: Path
+    address: BrokerAddress,
+    cluster: Sequence[BrokerAddress],
+    data_directory: Path,
+    further_listeners: Sequence[Listener] = (),
 ) -> dict[str, str]:
     """Give the settings of one broker that is controller as well, by their names."""
     voters = ",".join(f"{one.number}@{LOOPBACK}:{one.controller_port}" for one in cluster)
-    client_listener = f"PLAINTEXT://{LOOPBACK}:{address.port}"
+    client_listener = ",".join(
+        f"{name}://{LOOPBACK}:{port}"
+        for name, port in (
+            ("PLAINTEXT", address.port),
+            *((one.name, one.port) for one in further_listeners),
+        )
+    )
+    protocols = {
+        "PLAINTEXT": "PLAINTEXT",
+        "CONTROLLER": "PLAINTEXT",
+        **{one.name: one.security_protocol for one in further_listeners},
+    }
     return {
         "process.roles": "broker,controller",
         "node.id": str(address.number),
         "controller.quorum.voters": voters,
         "listeners": f"{client_listener},CONTROLLER://{LOOPBACK}:{address.controller_port}",
         "advertised.listeners": client_listener,
+        "listener.security.protocol.map": ",".join(
+            f"{name}:{protocol}" for name, protocol in protocols.items()
+        ),
         "controller.listener.names": "CONTROLLER",
         "inter.broker.listener.name": "PLAINTEXT",
         "log.dirs": str(data_directory),

@@ -33,6 +33,7 @@ from reservation_worker.ports.restoring import (
     Outputs,
     ReadBack,
     Restoring,
+    Turn,
 )
 from reservation_worker.ports.store import (
     DueWork,
@@ -124,6 +125,7 @@ __all__ = [
     "StoreUnavailable",
     "StuckCall",
     "Transactions",
+    "Turn",
     "Unavailable",
     "Waypoint",
 ]
