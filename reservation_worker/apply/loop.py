@@ -141,8 +141,7 @@ class ApplyLoop:
 
     def _take(self, polled: Polled[Record]) -> None:
         if polled.revoked:
-            self._in_hand.batches.drop_partitions(polled.revoked)
-            self._in_hand.queues.drop_partitions(polled.revoked)
+            self._in_hand.drop_partitions(polled.revoked)
             for partition in polled.revoked:
                 self._ends.pop(partition, None)
         if polled.read_up_to.items() <= self._ends.items():
@@ -156,9 +155,10 @@ class ApplyLoop:
         for topic, records_total in topics.items():
             self._parts.metrics.records_consumed.labels(topic=topic).inc(records_total)
         self._parts.metrics.batch_records.observe(len(polled.records))
-        decode = self._parts.decode
+        decode, undecidable = self._parts.decode, self._in_hand.undecidable
         for record in polled.records:
-            fact = decode(record)
+            known = undecidable and undecidable.get((record.topic, record.partition))
+            fact = (known and known.get(record.offset)) or decode(record)
             if isinstance(fact, Rejection):
                 batch.refuse(record, fact)
                 continue
@@ -232,6 +232,7 @@ class ApplyLoop:
         self._parts.waypoint(Waypoint.APPLY_AFTER_COMMIT)
         self._parts.dependencies.heard(Dependency.KAFKA, LOOP)
         self._in_hand.batches.remove(committable)
+        self._in_hand.committed(committable.offsets)
         stalled_ms = self._now_ms() - self._progress_at_ms
         if stalled_ms > self._config.stalled_after_ms and not self._counts_first.holds:
             self._counts_first.begin(Interruption.STALLED)

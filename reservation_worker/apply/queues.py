@@ -40,15 +40,14 @@ class ShardQueues:
         """Return the shards that have something to do."""
         return iter([shard for shard, queue in self._queues.items() if queue])
 
-    def next_step(self, shard: int) -> tuple[WaitingFact, ...]:
+    def next_step(self, shard: int, facts_max: int | None = None) -> tuple[WaitingFact, ...]:
         """Return what the next step of a shard may take; it stays in the queue."""
+        facts_max = self._facts_per_step_max if facts_max is None else facts_max
         taken: list[WaitingFact] = []
         lines_total = 0
         for waiting in self._queues[shard]:
             lines_total += lines_of(waiting.fact)
-            if taken and (
-                len(taken) >= self._facts_per_step_max or lines_total > self._lines_per_step_max
-            ):
+            if taken and (len(taken) >= facts_max or lines_total > self._lines_per_step_max):
                 break
             taken.append(waiting)
         return tuple(taken)

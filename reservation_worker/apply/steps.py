@@ -12,11 +12,13 @@ from reservation_worker.apply.counts_first import CountsFirst, Interruption
 from reservation_worker.apply.in_hand import InHand
 from reservation_worker.apply.parts import ApplyParts
 from reservation_worker.apply.store_outage import StoreOutage
-from reservation_worker.contracts.records import rejection_of
+from reservation_worker.contracts.records import rejection_of, undecidable
 from reservation_worker.domain.values import value_class
+from reservation_worker.isolation import Suspects, check_script
 from reservation_worker.ports import (
     ShardMoves,
     StepCall,
+    StepFailed,
     StepRefusal,
     StepRefused,
     StepReply,
@@ -26,11 +28,12 @@ from reservation_worker.ports import (
 )
 from reservation_worker.telemetry.labels import (
     FactLabel,
+    Invariant,
     OutcomeLabel,
     ScriptResult,
     fact_label,
 )
-from reservation_worker.telemetry.log_events import STEP_REFUSED
+from reservation_worker.telemetry.log_events import FACT_UNDECIDABLE, STEP_REFUSED
 
 
 @value_class(frozen=True, slots=True)
@@ -60,6 +63,7 @@ class Steps:
         self._retry_shard_at_ms: dict[int, int] = {}
         self._refusals: dict[int, StepRefusal] = {}
         """Why shards are set aside, so that it is logged once."""
+        self._suspects = Suspects()
         self.outage = StoreOutage(parts, config.retry_interval_ms)
 
     @property
@@ -82,7 +86,8 @@ class Steps:
             if not epoch:
                 self._retry_shard_at_ms[shard] = self._now_ms() + self._config.retry_interval_ms
                 continue
-            waiting = self._in_hand.queues.next_step(shard)
+            facts_max = self._suspects.facts_max(shard, self._config.facts_per_step_max)
+            waiting = self._in_hand.queues.next_step(shard, facts_max)
             call = StepCall(shard, epoch, [one.fact for one in waiting])
             sent.append(_SentStep(call, waiting))
         if sent:
@@ -108,6 +113,8 @@ class Steps:
                     self._applied(one, reply)
                 case StepRefused():
                     self._refused(one.call.shard, one.call.epoch, reply)
+                case StepFailed():
+                    self._failed(one, reply)
                 case _:
                     assert_never(reply)
 
@@ -148,12 +155,43 @@ class Steps:
         for (kind, label), facts_total in counts.items():
             self._parts.metrics.facts.labels(fact=kind, outcome=label).inc(facts_total)
         self._refusals.pop(shard, None)
+        self._suspects.passed(shard, len(reply.outcomes))
         self._in_hand.queues.remove(shard, len(reply.outcomes))
         self._in_hand.published.learn(shard, epoch, reply.published)
         self._in_hand.heard_shards.add(shard)
         self._parts.waypoint(Waypoint.APPLY_STEPPED)
         if reply.step > reply.published:
             self._parts.wake_publisher()
+
+    def _failed(self, sent: _SentStep, failed: StepFailed) -> None:
+        """Halve what the next step takes, until the fact that breaks the script stands alone."""
+        self._parts.metrics.script_calls.labels(result=ScriptResult.FAILED).inc()
+        shard, epoch = sent.call.shard, sent.call.epoch
+        if not self._suspects.failed(shard, len(sent.waiting)):
+            return
+        try:
+            check_script(self._parts.store, shard, epoch, failed)
+        except StoreUnavailable as error:
+            self._meet_outage(error, [sent.call])
+            return
+        (waiting,) = sent.waiting
+        record, rejection = waiting.record, undecidable(failed.where)
+        waiting.batch.waiting_facts -= 1
+        waiting.batch.refuse(record, rejection)
+        self._in_hand.queues.remove(shard, 1)
+        found = self._in_hand.undecidable.setdefault((record.topic, record.partition), {})
+        found[record.offset] = rejection
+        metrics = self._parts.metrics
+        metrics.facts.labels(fact_label(waiting.fact), OutcomeLabel.DEAD_LETTERED).inc()
+        metrics.invariant_violations.labels(invariant=Invariant.FACT_DECIDABLE).inc()
+        self._logger.error(
+            FACT_UNDECIDABLE,
+            topic=record.topic,
+            partition=record.partition,
+            offset=record.offset,
+            shard=shard,
+            where=failed.where,
+        )
 
     def _refused(self, shard: int, epoch: int, refused: StepRefused) -> None:
         self._parts.metrics.script_calls.labels(result=refused.reason).inc()

@@ -35,6 +35,8 @@ OUTAGE_CODES = frozenset(
         "UNKILLABLE",
     }
 )
+RIGHT_CODES = frozenset({"NOPERM", "NOAUTH"})
+"""A right is missing, which no fact is to blame for."""
 _CODE_OF_TYPE: dict[type[Exception], str] = {
     # The client cuts these codes off the text that the server sent.
     exceptions.BusyLoadingError: "LOADING",
@@ -61,6 +63,14 @@ def is_broken_connection(error: ClientError) -> bool:
     ) and not isinstance(error, exceptions.BusyLoadingError)
 
 
+class ScriptFailed(FatallyBroken):
+    """A script broke while it ran: a defect that concerns what it was called for, and no other."""
+
+    def __init__(self, message: str, where: str) -> None:
+        super().__init__(message)
+        self.where = where
+
+
 def translated(error: ClientError, what: str) -> StoreUnavailable | FatallyBroken:
     """Return the port's exception for an error of the client; `what`: the call that failed."""
     code = _code(error)
@@ -69,11 +79,14 @@ def translated(error: ClientError, what: str) -> StoreUnavailable | FatallyBroke
     if isinstance(error, exceptions.ResponseError) and code not in OUTAGE_CODES:
         line = _SCRIPT_LINE.search(str(error))
         where = f" in line {line['line']} of the joined script" if line else ""
-        return FatallyBroken(
+        message = (
             f"Redis refused {what}: {code}{where}. Waiting cannot help: check that this Redis is "
             "7.0 or newer (Valkey 7.2), that its user may run the worker's commands, and that "
             "nothing else writes to the worker's keys"
         )
+        if line is not None and code not in RIGHT_CODES:
+            return ScriptFailed(message, f"{code}{where}")
+        return FatallyBroken(message)
     return StoreUnavailable(f"Redis could not run {what}: {code}")
 
 
