@@ -47,7 +47,7 @@ class InHand:
     @property
     def bytes_total(self) -> int:
         """Bytes of the records in memory: of facts that wait for their step, and dead letters."""
-        return self.queues.bytes_total
+        return self.queues.bytes_total + self.batches.letters_bytes
 
     def drop_all(self) -> None:
         """Forget everything that was read."""

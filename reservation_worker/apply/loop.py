@@ -7,6 +7,7 @@ import structlog
 
 from reservation_worker.apply.batches import (
     Batch,
+    CommitBounds,
     Committable,
     WaitingFact,
 )
@@ -39,6 +40,8 @@ from reservation_worker.telemetry.log_events import (
     RECORDS_DEAD_LETTERED,
 )
 
+RECORD_BYTES_AT_FIRST: Final = 1_048_576
+"""Before any record was read it is taken for as large as topics usually allow."""
 HELD_COMMIT_INTERVAL_MS: Final = 50
 """Time between two commits at most while nothing but counts is applied."""
 
@@ -60,6 +63,11 @@ class ApplyLoop:
         self._steps = Steps(config, parts, self._in_hand, self._counts_first)
         self._ends: dict[Partition, int] = {}
         """Per held partition the offset behind what was read last."""
+        self._bounds = CommitBounds(
+            config.dead_letters_per_commit_max, config.dead_letter_bytes_per_commit_max
+        )
+        self._record_bytes = RECORD_BYTES_AT_FIRST
+        """The largest record of late, or an older one's half."""
         self._commit_at_ms = 0
         self._progress_at_ms = self._now_ms()
         """When everything in hand was committed, or some of it."""
@@ -124,6 +132,7 @@ class ApplyLoop:
             turned_at_ms=self._now_ms(),
             holds_partitions=bool(self._log.held()),
             uncommitted_records=self._in_hand.batches.records_total,
+            uncommitted_bytes=self._in_hand.bytes_total,
             problems=() if (problem := self._counts_first.problem) is None else (problem,),
         )
 
@@ -137,7 +146,16 @@ class ApplyLoop:
     def _records_wanted(self) -> int:
         """Read on while facts wait for their steps, but not without end."""
         records_max = self._config.records_per_poll_max
-        return max(1, min(records_max, 2 * records_max - self._in_hand.queues.facts_total))
+        bytes_left = self._config.uncommitted_bytes_max - self._in_hand.bytes_total
+        return max(
+            1,
+            min(
+                records_max,
+                2 * records_max - self._in_hand.queues.facts_total,
+                # As if all were as large as the largest of late: a poll is not bounded in bytes.
+                bytes_left // self._record_bytes,
+            ),
+        )
 
     def _take(self, polled: Polled[Record]) -> None:
         if polled.revoked:
@@ -147,16 +165,34 @@ class ApplyLoop:
         if polled.read_up_to.items() <= self._ends.items():
             return
         self._ends.update(polled.read_up_to)
-        batch = Batch(dict(polled.read_up_to), polled.membership, len(polled.records))
-        self._in_hand.batches.add(batch)
-        if not polled.records:
-            return
+        if polled.records:
+            self._count_read(polled)
+        batches = self._filled(polled)
+        batches[-1].ends.update(polled.read_up_to)
+        for batch in batches:
+            self._in_hand.batches.add(batch)
+
+    def _count_read(self, polled: Polled[Record]) -> None:
         topics = Counter(record.topic for record in polled.records)
         for topic, records_total in topics.items():
             self._parts.metrics.records_consumed.labels(topic=topic).inc(records_total)
         self._parts.metrics.batch_records.observe(len(polled.records))
-        decode, undecidable = self._parts.decode, self._in_hand.undecidable
+
+    def _filled(self, polled: Polled[Record]) -> list[Batch]:
+        """Decode records into batches, none of which is more than one commit carries."""
+        decode, undecidable, bounds = self._parts.decode, self._in_hand.undecidable, self._bounds
+        batch = Batch({}, polled.membership)
+        batches, largest_bytes = [batch], 1
         for record in polled.records:
+            bytes_total = record_bytes(record)
+            largest_bytes = max(largest_bytes, bytes_total)
+            if batch.records_total and (
+                batch.records_total >= bounds.letters_max
+                or batch.records_bytes + bytes_total > bounds.bytes_max
+            ):
+                batch = Batch({}, polled.membership)
+                batches.append(batch)
+            batch.hold(record, bytes_total)
             known = undecidable and undecidable.get((record.topic, record.partition))
             fact = (known and known.get(record.offset)) or decode(record)
             if isinstance(fact, Rejection):
@@ -164,7 +200,10 @@ class ApplyLoop:
                 continue
             batch.waiting_facts += 1
             shard = shard_of(fact.account, self._config.shards_total)
-            self._in_hand.queues.add(shard, WaitingFact(fact, record, record_bytes(record), batch))
+            self._in_hand.queues.add(shard, WaitingFact(fact, record, bytes_total, batch))
+        if polled.records:
+            self._record_bytes = max(largest_bytes, self._record_bytes // 2)
+        return batches
 
     def _hold_back(self, polled: Polled[Record]) -> None:
         """Put back what waits and is no count: it is read again when the counts are applied.
@@ -205,11 +244,12 @@ class ApplyLoop:
             interval_ms = min(interval_ms, HELD_COMMIT_INTERVAL_MS)
         self._commit_at_ms = now_ms + interval_ms
         self._steps.learn_published()
-        committable = self._in_hand.batches.committable(
-            self._in_hand.published, self._config.dead_letters_per_commit_max
-        )
-        if committable is not None:
-            self._commit(committable)
+        committable = self._in_hand.batches.committable(self._in_hand.published, self._bounds)
+        if committable is None:
+            return
+        if committable.is_cut:
+            self._commit_at_ms = now_ms
+        self._commit(committable)
 
     def _commit(self, committable: Committable) -> None:
         failed_at_ms = self._parts.clock.now_ms()

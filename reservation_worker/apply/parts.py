@@ -43,5 +43,7 @@ class ApplyStatus:
     """Monotonic."""
     holds_partitions: bool
     uncommitted_records: int
+    uncommitted_bytes: int
+    """Of the records in memory: of facts that wait for their step, and of dead letters."""
     problems: tuple[str, ...] = ()
     """Why the loop does not do its work, a sentence each; while there is one it is not ready."""

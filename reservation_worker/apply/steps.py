@@ -149,7 +149,7 @@ class Steps:
             one.batch.touch(shard, epoch, reply.step)
             rejection = rejection_of(outcome)
             if rejection is not None:
-                one.batch.refuse(one.record, rejection)
+                self._in_hand.batches.refuse(one.batch, one.record, rejection)
             label = OutcomeLabel.DEAD_LETTERED if rejection else OutcomeLabel(outcome.value)
             counts[fact_label(one.fact), label] += 1
         for (kind, label), facts_total in counts.items():
@@ -177,7 +177,7 @@ class Steps:
         (waiting,) = sent.waiting
         record, rejection = waiting.record, undecidable(failed.where)
         waiting.batch.waiting_facts -= 1
-        waiting.batch.refuse(record, rejection)
+        self._in_hand.batches.refuse(waiting.batch, record, rejection)
         self._in_hand.queues.remove(shard, 1)
         found = self._in_hand.undecidable.setdefault((record.topic, record.partition), {})
         found[record.offset] = rejection

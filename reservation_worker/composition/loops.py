@@ -96,6 +96,7 @@ def build_apply(foundation: Foundation, wake_publisher: Callable[[], None]) -> A
             uncommitted_records_max=apply.uncommitted_records_max,
             uncommitted_bytes_max=apply.uncommitted_bytes_max,
             dead_letters_per_commit_max=apply.dead_letters_per_commit_max,
+            dead_letter_bytes_per_commit_max=apply.dead_letter_bytes_per_commit_max,
             commit_interval_ms=apply.commit_interval_ms,
             linger_ms=apply.linger_ms,
             retry_interval_ms=apply.retry_interval_ms,
