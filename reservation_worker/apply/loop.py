@@ -12,7 +12,7 @@ from reservation_worker.apply.batches import (
     WaitingFact,
 )
 from reservation_worker.apply.configuration import ApplyConfig
-from reservation_worker.apply.counts_first import CountsFirst, Interruption
+from reservation_worker.apply.counts_first import Interruption
 from reservation_worker.apply.in_hand import InHand
 from reservation_worker.apply.parts import LOOP, ApplyParts, ApplyStatus
 from reservation_worker.apply.queues import ShardQueues
@@ -57,10 +57,8 @@ class ApplyLoop:
         self._now_ms = parts.clock.monotonic_ms
         self._logger = structlog.get_logger()
         self._in_hand = InHand(ShardQueues(config.facts_per_step_max, config.lines_per_step_max))
-        self._counts_first = CountsFirst(
-            parts.counts_topic, parts.counts, parts.clock, parts.metrics
-        )
-        self._steps = Steps(config, parts, self._in_hand, self._counts_first)
+        self._counts_first = parts.counts_first
+        self._steps = Steps(config, parts, self._in_hand)
         self._ends: dict[Partition, int] = {}
         """Per held partition the offset behind what was read last."""
         self._bounds = CommitBounds(

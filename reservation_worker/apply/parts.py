@@ -4,9 +4,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
+from reservation_worker.apply.counts_first import CountsFirst
 from reservation_worker.contracts.records import DeadLetter, OutputRecord, Record, Rejection
 from reservation_worker.domain.facts import InputFact
-from reservation_worker.ports import Clock, CountOffsets, InputLog, Store, Waypoint
+from reservation_worker.ports import Clock, InputLog, Store, Waypoint
 from reservation_worker.telemetry.dependencies import Dependencies
 from reservation_worker.telemetry.metrics import Metrics
 
@@ -23,7 +24,7 @@ class ApplyParts:
     counts_topic: str
     topics: frozenset[str]
     """All that are read, that of the counts among them."""
-    counts: CountOffsets
+    counts_first: CountsFirst
     decode: Callable[[Record], InputFact | Rejection]
     dead_letter: Callable[[Record, Rejection, int], DeadLetter]
     """Given the time of failure in milliseconds since the epoch as well."""

@@ -8,7 +8,7 @@ import structlog
 
 from reservation_worker.apply.batches import WaitingFact
 from reservation_worker.apply.configuration import ApplyConfig
-from reservation_worker.apply.counts_first import CountsFirst, Interruption
+from reservation_worker.apply.counts_first import Interruption
 from reservation_worker.apply.in_hand import InHand
 from reservation_worker.apply.parts import ApplyParts
 from reservation_worker.apply.store_outage import StoreOutage
@@ -47,13 +47,11 @@ class _SentStep:
 class Steps:
     """Sends the facts in hand to their shards, each in the epoch that is in force there."""
 
-    def __init__(
-        self, config: ApplyConfig, parts: ApplyParts, in_hand: InHand, counts_first: CountsFirst
-    ) -> None:
+    def __init__(self, config: ApplyConfig, parts: ApplyParts, in_hand: InHand) -> None:
         self._config = config
         self._parts = parts
         self._in_hand = in_hand
-        self._counts_first = counts_first
+        self._counts_first = parts.counts_first
         self._now_ms = parts.clock.monotonic_ms
         self._logger = structlog.get_logger()
         self._under_way: tuple[list[_SentStep], StepsUnderWay] | None = None

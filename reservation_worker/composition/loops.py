@@ -12,7 +12,7 @@ from reservation_worker.adapters.kafka.outputs import KafkaOutputs
 from reservation_worker.adapters.kafka.payment_offsets import KafkaPaymentOffsets
 from reservation_worker.adapters.kafka.shard_group import KafkaShardGroup
 from reservation_worker.adapters.kafka.transactions import KafkaTransactions, TransactionsParts
-from reservation_worker.apply import ApplyConfig, ApplyLoop, ApplyParts
+from reservation_worker.apply import ApplyConfig, ApplyLoop, ApplyParts, CountsFirst
 from reservation_worker.composition.clients import build_restoring, build_store
 from reservation_worker.composition.inputs import build_dead_letter, build_decoder
 from reservation_worker.composition.topics import input_topics, output_topics, topic_of
@@ -48,12 +48,17 @@ def _same_log(log: InputLog[Record, DeadLetter]) -> InputLog[Record, DeadLetter]
     return log
 
 
+def _same_counts_first(counts_first: CountsFirst) -> CountsFirst:
+    return counts_first
+
+
 @dataclass(frozen=True, slots=True)
 class Surroundings:
     """What is put around the parts from outside; by default nothing is."""
 
     store: Callable[[Store[OutputRecord]], Store[OutputRecord]] = _same_store
     input_log: Callable[[InputLog[Record, DeadLetter]], InputLog[Record, DeadLetter]] = _same_log
+    counts_first: Callable[[CountsFirst], CountsFirst] = _same_counts_first
     waypoint: Callable[[Waypoint], None] = lambda _waypoint: None
 
 
@@ -75,6 +80,7 @@ def build_apply(foundation: Foundation, wake_publisher: Callable[[], None]) -> A
     apply = settings.apply
     topics = input_topics(settings)
     counts_topic = topic_of(settings, FactKind.INVENTORY_UPDATED)
+    counts = KafkaCountOffsets(foundation.kafka, counts_topic)
     log = KafkaInputLog(
         foundation.kafka,
         InputLogParts(
@@ -106,7 +112,9 @@ def build_apply(foundation: Foundation, wake_publisher: Callable[[], None]) -> A
             store=surroundings.store(build_store(settings)),
             counts_topic=counts_topic,
             topics=frozenset(topics),
-            counts=KafkaCountOffsets(foundation.kafka, counts_topic),
+            counts_first=surroundings.counts_first(
+                CountsFirst(counts_topic, counts, foundation.clock, foundation.metrics)
+            ),
             decode=build_decoder(settings).decode,
             dead_letter=build_dead_letter(settings),
             clock=foundation.clock,
