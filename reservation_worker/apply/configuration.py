@@ -35,5 +35,9 @@ class ApplyConfig:
     """Nothing committed for so long, while something waited for it, is an outage: of whom, nobody
     knows. Counts come first after it.
     """
+    unverified_after_ms: int = 5_000
+    """A shard that refuses its steps for so long, because no owner has verified it, is said: an
+    owner that starts takes it over sooner.
+    """
     retry_interval_ms: int = 100
     """Wait after a refused step or an outage before the next attempt."""

@@ -116,15 +116,15 @@ class CountsFirst:
             return
         self._end()
 
-    @property
-    def problem(self) -> str | None:
-        """Why nothing but counts is applied, in a sentence; None: it does not hold."""
+    def problems(self) -> tuple[str, ...]:
+        """Say in a sentence why nothing but counts is applied; nothing if it does not hold."""
         if not self.holds:
-            return None
-        return (
+            return ()
+        why = (
             f"Counts come first ({self._interruption}): nothing else is applied until all that "
             f"were in {self._topic} are, by any worker of the group: {self.waits_for}."
         )
+        return (why,)
 
     def _left(self, answer: CountsAnswer) -> dict[int, int]:
         """Return how many sampled counts are not applied, by partition; take the sample first.

@@ -17,11 +17,7 @@ from reservation_worker.apply.in_hand import InHand
 from reservation_worker.apply.parts import LOOP, ApplyParts, ApplyStatus
 from reservation_worker.apply.queues import ShardQueues
 from reservation_worker.apply.steps import Steps
-from reservation_worker.contracts.records import (
-    Record,
-    Rejection,
-    record_bytes,
-)
+from reservation_worker.contracts.records import Record, Rejection, record_bytes
 from reservation_worker.domain.keys import shard_of
 from reservation_worker.ports import (
     BrokerUnavailable,
@@ -131,7 +127,7 @@ class ApplyLoop:
             holds_partitions=bool(self._log.held()),
             uncommitted_records=self._in_hand.batches.records_total,
             uncommitted_bytes=self._in_hand.bytes_total,
-            problems=() if (problem := self._counts_first.problem) is None else (problem,),
+            problems=(*self._steps.problems(), *self._counts_first.problems()),
         )
 
     def _poll_timeout_ms(self) -> int:
@@ -179,6 +175,7 @@ class ApplyLoop:
     def _filled(self, polled: Polled[Record]) -> list[Batch]:
         """Decode records into batches, none of which is more than one commit carries."""
         decode, undecidable, bounds = self._parts.decode, self._in_hand.undecidable, self._bounds
+        now_ms = self._parts.clock.now_ms()
         batch = Batch({}, polled.membership)
         batches, largest_bytes = [batch], 1
         for record in polled.records:
@@ -192,7 +189,7 @@ class ApplyLoop:
                 batches.append(batch)
             batch.hold(record, bytes_total)
             known = undecidable and undecidable.get((record.topic, record.partition))
-            fact = (known and known.get(record.offset)) or decode(record)
+            fact = (known and known.get(record.offset)) or decode(record, now_ms)
             if isinstance(fact, Rejection):
                 batch.refuse(record, fact)
                 continue

@@ -25,10 +25,12 @@ class ApplyParts:
     topics: frozenset[str]
     """All that are read, that of the counts among them."""
     counts_first: CountsFirst
-    decode: Callable[[Record], InputFact | Rejection]
+    decode: Callable[[Record, int], InputFact | Rejection]
+    """Given now in milliseconds since the epoch as well."""
     dead_letter: Callable[[Record, Rejection, int], DeadLetter]
     """Given the time of failure in milliseconds since the epoch as well."""
     clock: Clock
+    """The latest of the clocks at hand: one that is behind must not refuse what is of today."""
     metrics: Metrics
     dependencies: Dependencies
     wake_publisher: Callable[[], None] = lambda: None

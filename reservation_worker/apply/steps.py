@@ -6,11 +6,12 @@ from typing import assert_never
 
 import structlog
 
-from reservation_worker.apply.batches import WaitingFact
+from reservation_worker.apply.batches import WaitingFact, step_call
 from reservation_worker.apply.configuration import ApplyConfig
 from reservation_worker.apply.counts_first import Interruption
 from reservation_worker.apply.in_hand import InHand
 from reservation_worker.apply.parts import ApplyParts
+from reservation_worker.apply.set_aside import SetAside
 from reservation_worker.apply.store_outage import StoreOutage
 from reservation_worker.contracts.records import rejection_of, undecidable
 from reservation_worker.domain.values import value_class
@@ -33,7 +34,7 @@ from reservation_worker.telemetry.labels import (
     ScriptResult,
     fact_label,
 )
-from reservation_worker.telemetry.log_events import FACT_UNDECIDABLE, STEP_REFUSED
+from reservation_worker.telemetry.log_events import FACT_UNDECIDABLE
 
 
 @value_class(frozen=True, slots=True)
@@ -59,8 +60,7 @@ class Steps:
         self._unowned_shards: set[int] = set()
         """Asked for their epoch when nobody had taken them over yet."""
         self._retry_shard_at_ms: dict[int, int] = {}
-        self._refusals: dict[int, StepRefusal] = {}
-        """Why shards are set aside, so that it is logged once."""
+        self._set_aside = SetAside(parts.metrics, self._now_ms, config.unverified_after_ms)
         self._suspects = Suspects()
         self.outage = StoreOutage(parts, config.retry_interval_ms)
 
@@ -74,6 +74,12 @@ class Steps:
         """Tell whether a fact waits for nothing but being sent."""
         return any(self._may_send(shard) for shard in self._in_hand.queues.shards())
 
+    def problems(self) -> tuple[str, ...]:
+        """Say what keeps input waiting, a sentence each."""
+        return self._set_aside.problems(
+            set(self._in_hand.queues.shards()), has_uncommitted=bool(self._in_hand.batches)
+        )
+
     def begin(self) -> None:
         """Send one step of each shard that has facts waiting; they stay queued until it is run."""
         sent: list[_SentStep] = []
@@ -86,8 +92,7 @@ class Steps:
                 continue
             facts_max = self._suspects.facts_max(shard, self._config.facts_per_step_max)
             waiting = self._in_hand.queues.next_step(shard, facts_max)
-            call = StepCall(shard, epoch, [one.fact for one in waiting])
-            sent.append(_SentStep(call, waiting))
+            sent.append(_SentStep(step_call(shard, epoch, waiting), waiting))
         if sent:
             steps = self._parts.store.begin_steps([one.call for one in sent])
             self._under_way = (sent, steps)
@@ -119,6 +124,8 @@ class Steps:
     def learn_published(self) -> None:
         """Ask what is published of shards that commits wait for, and that have not told it."""
         unpublished = self._in_hand.batches.unpublished_shards(self._in_hand.published)
+        known = {shard: self._in_hand.published.known(shard) for shard in unpublished}
+        self._set_aside.wait_for_publication(known)
         silent = sorted(unpublished - self._in_hand.heard_shards)
         self._in_hand.heard_shards.clear()
         for shard in silent:
@@ -152,7 +159,7 @@ class Steps:
             counts[fact_label(one.fact), label] += 1
         for (kind, label), facts_total in counts.items():
             self._parts.metrics.facts.labels(fact=kind, outcome=label).inc(facts_total)
-        self._refusals.pop(shard, None)
+        self._set_aside.admit(shard)
         self._suspects.passed(shard, len(reply.outcomes))
         self._in_hand.queues.remove(shard, len(reply.outcomes))
         self._in_hand.published.learn(shard, epoch, reply.published)
@@ -196,9 +203,9 @@ class Steps:
         if refused.reason is StepRefusal.EPOCH and refused.epoch not in {0, epoch}:
             self._meet_epoch(shard, refused.epoch)
             return
-        if self._refusals.get(shard) is not refused.reason:
-            self._refusals[shard] = refused.reason
-            self._logger.warning(STEP_REFUSED, shard=shard, reason=refused.reason.value)
+        if refused.reason is StepRefusal.FOREIGN:
+            self._epochs.pop(shard, None)  # whose it is, is asked before the next step
+        self._set_aside.refuse(shard, refused.reason)
         self._retry_shard_at_ms[shard] = self._now_ms() + self._config.retry_interval_ms
 
     def _learn_epoch(self, shard: int) -> int:
@@ -210,6 +217,7 @@ class Steps:
         except StoreUnavailable as error:
             self._meet_outage(error, shard=shard)
             return 0
+        self._set_aside.inspected(shard, state)
         if state.epoch:
             self._meet_epoch(shard, state.epoch)
         else:

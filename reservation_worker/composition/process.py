@@ -5,7 +5,12 @@ from collections.abc import Mapping
 from prometheus_client import CollectorRegistry
 
 from reservation_worker.adapters.http.server import ProbeAnswers
-from reservation_worker.composition.clients import build_clock, kafka_config
+from reservation_worker.adapters.kafka.topic_watch import TopicWatch
+from reservation_worker.composition.clients import (
+    build_clock,
+    build_latest_clock,
+    kafka_config,
+)
 from reservation_worker.composition.loops import (
     Foundation,
     Surroundings,
@@ -14,7 +19,7 @@ from reservation_worker.composition.loops import (
     build_owner,
     build_questions,
 )
-from reservation_worker.composition.topics import input_topics
+from reservation_worker.composition.topics import input_topics, topic_layout
 from reservation_worker.ports import CallWatch
 from reservation_worker.settings.model import Settings
 from reservation_worker.telemetry.dependencies import Dependencies
@@ -36,6 +41,7 @@ def build_metrics(settings: Settings, registry: CollectorRegistry) -> Metrics:
 
 def build_worker(
     settings: Settings,
+    deployment: str,
     role: Role,
     metrics: Metrics,
     signals: StopSignals,
@@ -46,18 +52,30 @@ def build_worker(
 
     Args:
         settings: all of them.
+        deployment: whose state the shards are, as `read_deployment` tells.
         role: which loops it runs.
         metrics: where it counts.
         signals: what ends it.
         about: what the log is told at its start beside role and slot; no secret.
         surroundings: what is put around its parts.
     """
-    clock = build_clock()
+    surroundings = surroundings or Surroundings()
+    clock = surroundings.clock(build_clock())
     watch = CallWatch(clock.monotonic_ms)
     dependencies = Dependencies(metrics, clock.monotonic_ms, settings.process.silent_after_ms)
     kafka = kafka_config(settings, watch)
+    layout = surroundings.topic_layout(topic_layout(settings))
+    topics = TopicWatch(kafka, layout, metrics)
     foundation = Foundation(
-        settings, kafka, clock, metrics, dependencies, surroundings or Surroundings()
+        settings=settings,
+        deployment=deployment,
+        kafka=kafka,
+        clock=clock,
+        latest_clock=build_latest_clock(settings, clock),
+        metrics=metrics,
+        dependencies=dependencies,
+        surroundings=surroundings,
+        topics=topics,
     )
     if not role.publishes:
         metrics.forget_frontier()
@@ -76,6 +94,8 @@ def build_worker(
             owner=owner,
             frontier=frontier,
             frontier_interval_ms=settings.expiry.sample_interval_ms,
+            topics=topics,
+            topics_interval_ms=settings.topics.look_interval_ms,
             signals=signals,
             clock=clock,
             metrics=metrics,

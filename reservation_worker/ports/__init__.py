@@ -14,6 +14,7 @@ from reservation_worker.ports.errors import (
     CommitFateUnknown,
     FatallyBroken,
     OwnershipLost,
+    PartitionUnreachable,
     ShardMoves,
     StoreUnavailable,
     Unavailable,
@@ -23,19 +24,23 @@ from reservation_worker.ports.kafka import (
     Membership,
     OwnedShards,
     Partition,
+    PaymentEnds,
     PaymentOffsets,
     Polled,
     Position,
     ShardGroup,
+    Topics,
     Transactions,
 )
 from reservation_worker.ports.restoring import (
     Outputs,
+    PublishedBy,
     ReadBack,
     Restoring,
     Turn,
 )
 from reservation_worker.ports.store import (
+    RECORD_AHEAD_MAX_MS,
     DueWork,
     Look,
     OutboxEntry,
@@ -75,6 +80,7 @@ from reservation_worker.ports.waypoints import (
 )
 
 __all__ = [
+    "RECORD_AHEAD_MAX_MS",
     "UNWATCHED",
     "Books",
     "BrokerUnavailable",
@@ -101,10 +107,13 @@ __all__ = [
     "OwnedShards",
     "OwnershipLost",
     "Partition",
+    "PartitionUnreachable",
+    "PaymentEnds",
     "PaymentOffsets",
     "Polled",
     "Position",
     "Positions",
+    "PublishedBy",
     "PublishedTopics",
     "ReadBack",
     "ReservationsLook",
@@ -126,6 +135,7 @@ __all__ = [
     "Store",
     "StoreUnavailable",
     "StuckCall",
+    "Topics",
     "Transactions",
     "Turn",
     "Unavailable",

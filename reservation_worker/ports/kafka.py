@@ -150,8 +150,43 @@ class ShardGroup(Protocol):
         ...
 
 
+class Topics(Protocol):
+    """Whether the topics are what the guarantees need, as it was seen last."""
+
+    def look(self) -> None:
+        """Look once, and say what has changed.
+
+        Raises:
+            BrokerUnavailable: Kafka does not answer: what was found last still counts.
+        """
+        ...
+
+    def problems(self) -> tuple[str, ...]:
+        """Return what keeps the worker from its work, a sentence each."""
+        ...
+
+    def unreachable_shards(self) -> Mapping[int, str]:
+        """Return the shards of which nothing can be published or read back now, and why."""
+        ...
+
+
 class Transactions(Protocol[Written_contra]):
     """The producer that publishes outboxes and positions together."""
+
+    @property
+    def producer(self) -> str:
+        """What it is called: of two with one name, only the newer one may commit."""
+        ...
+
+    def end_of(self, producer: str) -> None:
+        """End without effect what another producer has left open; it commits nothing more.
+
+        Harmless if it lives: it takes its shards over anew.
+
+        Raises:
+            BrokerUnavailable: Kafka does not answer.
+        """
+        ...
 
     def prepare(self) -> None:
         """Have a producer with no transaction of an earlier one left open.
@@ -183,10 +218,20 @@ class Transactions(Protocol[Written_contra]):
         ...
 
 
+@value_class(frozen=True, slots=True)
+class PaymentEnds:
+    """How far the payment topic reached at one moment."""
+
+    topic_id: str
+    """Of the topic of that name: it may be deleted and created anew."""
+    offsets: Mapping[int, int]
+    """Of every partition, records of open transactions included."""
+
+
 class PaymentOffsets(Protocol):
     """How far the payment topic reaches, and how far it has been applied and published."""
 
-    def end_offsets(self) -> Mapping[int, int]:
+    def ends(self) -> PaymentEnds:
         """Return the end of every partition, records of open transactions included.
 
         Raises:
@@ -194,10 +239,10 @@ class PaymentOffsets(Protocol):
         """
         ...
 
-    def committed_offsets(self) -> Mapping[int, int]:
-        """Return what the apply group has committed, by partition; absent: nothing.
+    def committed_offsets(self, topic_id: str) -> Mapping[int, int]:
+        """Return what the apply group has committed of this very topic; absent: nothing.
 
         Raises:
-            BrokerUnavailable: Kafka does not answer.
+            BrokerUnavailable: Kafka does not answer, or has another topic of that name by now.
         """
         ...

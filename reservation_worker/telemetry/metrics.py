@@ -38,6 +38,7 @@ from reservation_worker.telemetry.labels import (
     OutcomeLabel,
     RebalanceKind,
     ScriptResult,
+    TopicProblem,
     TransactionResult,
 )
 
@@ -113,6 +114,11 @@ class Metrics:
     def _register_output_counters(self, output_topics: tuple[str, ...]) -> None:
         self.events_published = self._counter(
             "events_published", "Events in committed transactions.", topic=output_topics
+        )
+        self.events_oversized = self._counter(
+            "events_oversized",
+            "Published events above event_bytes_max: of deadlines and settlements alone.",
+            topic=output_topics,
         )
         self.refusals = self._counter(
             "refusals", "Changes that could not hold what they wanted.", reason=REFUSABLE
@@ -196,6 +202,13 @@ class Metrics:
         )
         self.payment_frontier_age.set(inf)
         self.owned_shards = self._gauge("owned_shards", "Shards that this process owns.")
+        self.foreign_shards = self._gauge(
+            "foreign_shards", "Shards that are another deployment's in the Redis that is used."
+        )
+        self.unverified_shards = self._gauge(
+            "unverified_shards",
+            "Shards whose input waits: no owner verifies or publishes them on this Redis.",
+        )
         self.held_shards = self._gauge(
             "held_shards", "Shards stopped: their state cannot be trusted, or is on its way."
         )
@@ -216,6 +229,9 @@ class Metrics:
             "dependency_up",
             "1 while every loop that needs it hears it, else 0.",
             dependency=Dependency,
+        )
+        self.topic_problems = self._gauge(
+            "topic_problems", "Topics that are not as they must be.", problem=TopicProblem
         )
         self.last_progress_timestamp = self._gauge(
             "last_progress_timestamp_seconds", "When a batch or a transaction last got done."

@@ -3,17 +3,15 @@
 from threading import Thread
 from typing import Final
 
-from confluent_kafka import KafkaException
+from confluent_kafka import KafkaException, TopicPartition
 
-from reservation_worker.adapters.kafka.client_logs import forward_client_logs
-from reservation_worker.adapters.kafka.configuration import (
-    KafkaConfig,
-    connection_options,
-    reader_options,
-)
-from reservation_worker.adapters.kafka.errors import error_of
-from reservation_worker.adapters.kafka.watched import WatchedAdmin, WatchedConsumer
-from reservation_worker.adapters.kafka.watermarks import partitions_of, stable_edges
+from reservation_worker.adapters.kafka.client_logs import ClientVoice
+from reservation_worker.adapters.kafka.configuration import KafkaConfig, reader_options
+from reservation_worker.adapters.kafka.errors import error_of, reason_of, sentence_of
+from reservation_worker.adapters.kafka.held_positions import topic_in
+from reservation_worker.adapters.kafka.topic_questions import DescribedTopic, TopicQuestions
+from reservation_worker.adapters.kafka.watched import WatchedConsumer
+from reservation_worker.adapters.kafka.watermarks import stable_edges
 from reservation_worker.ports import (
     BrokerUnavailable,
     CountsAnswer,
@@ -30,13 +28,11 @@ class KafkaCountOffsets:
     def __init__(self, config: KafkaConfig, topic: str) -> None:
         self._topic = topic
         self._request_seconds = config.request_timeout_ms / 1000
-        self._admin = WatchedAdmin(
-            {**connection_options(config, ROLE), **forward_client_logs(ROLE)}, config
-        )
+        self._questions = TopicQuestions(config, ROLE)
         # It never joins the group, it only asks for its offsets.
-        self._consumer = WatchedConsumer(
-            {**reader_options(config, ROLE), **forward_client_logs(ROLE)}, config
-        )
+        options = reader_options(config, ROLE)
+        self._voice = ClientVoice(options)
+        self._consumer = WatchedConsumer({**options, **self._voice.options}, config)
 
     def ask(self) -> CountsQuestion:
         """Begin to ask, without waiting; the answer is not older than this call."""
@@ -48,20 +44,32 @@ class KafkaCountOffsets:
         Raises:
             BrokerUnavailable: Kafka does not answer.
         """
+        topic = self._questions.describe([self._topic])[self._topic]
+        if not isinstance(topic, DescribedTopic):
+            raise BrokerUnavailable(
+                f"The topic {self._topic}: {sentence_of(topic)}", reason_of(topic)
+            )
+        partitions = [TopicPartition(self._topic, number) for number in range(topic.partitions)]
         try:
-            partitions = partitions_of(self._admin, self._topic, self._request_seconds)
-            starts, ends, silent = stable_edges(self._admin, partitions, self._request_seconds)
+            starts, ends, silent = stable_edges(
+                self._questions.admin, partitions, self._request_seconds
+            )
             answers = self._consumer.committed(partitions, timeout=self._request_seconds)
         except KafkaException as exception:
-            raise BrokerUnavailable(f"{self._topic}: {error_of(exception).str()}") from exception
+            doing = f"Reading how far {self._topic} is applied"
+            # Nothing is assigned to it: polling does nothing but hear of its troubles.
+            error = error_of(exception)
+            raise self._voice.explained(error, doing, self._consumer) from exception
         found: dict[int, CountsOfPartition] = {}
         reasons = {number: why for (_topic, number), why in silent.items()}
         for answer in answers:
             number, partition = answer.partition, (self._topic, answer.partition)
             if answer.error is not None:
-                reasons[number] = answer.error.str()
+                reasons[number] = sentence_of(answer.error)
             elif number not in reasons:
-                committed = answer.offset if answer.offset >= 0 else None
+                # Of a topic that was deleted and created anew it says nothing.
+                is_its = answer.offset >= 0 and topic_in(answer.metadata) in {topic.topic_id, ""}
+                committed = answer.offset if is_its else None
                 found[number] = CountsOfPartition(starts[partition], ends[partition], committed)
         return CountsAnswer(found, reasons)
 

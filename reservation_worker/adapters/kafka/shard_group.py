@@ -1,21 +1,28 @@
 """The group whose members own shards: one partition of ``reservation-shards`` each."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Final
 
 import structlog
-from confluent_kafka import Consumer, KafkaException, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
-from reservation_worker.adapters.kafka.client_logs import forward_client_logs
+from reservation_worker.adapters.kafka.client_logs import ClientVoice
 from reservation_worker.adapters.kafka.configuration import (
     SHARDS_GROUP_SUFFIX,
     KafkaConfig,
     Rebalancing,
     member_options,
 )
-from reservation_worker.adapters.kafka.errors import error_of
+from reservation_worker.adapters.kafka.errors import (
+    error_of,
+    reason_of,
+    says_broken,
+    sentence_of,
+    why_broken,
+)
 from reservation_worker.adapters.kafka.membership import MembershipCapture
-from reservation_worker.adapters.kafka.positions import committed_positions
+from reservation_worker.adapters.kafka.positions import Asking, committed_positions
 from reservation_worker.adapters.kafka.watched import WatchedConsumer
 from reservation_worker.ports import Clock, FatallyBroken, OwnedShards, Position
 from reservation_worker.telemetry.labels import RebalanceKind
@@ -28,8 +35,21 @@ from reservation_worker.telemetry.log_events import (
 from reservation_worker.telemetry.metrics import Metrics
 
 ROLE: Final = "publish"
+POSITIONS_SECONDS: Final = 1.0
+"""What lasts longer is an open transaction, most likely of a dead owner; the next attempt is given
+as long as any other question.
+"""
 CAPTURE_ATTEMPTS_MAX: Final = 3
 """A poll that served a rebalance is followed by another one, at most so often."""
+
+
+@dataclass(frozen=True, slots=True)
+class ShardsTopic:
+    """The topic whose partitions stand for shards."""
+
+    name: str
+    shards_total: int
+    """It may have more partitions: those are left alone."""
 
 
 class KafkaShardGroup:
@@ -39,26 +59,29 @@ class KafkaShardGroup:
     run only inside of polls; so none is open when a callback runs.
     """
 
-    def __init__(self, config: KafkaConfig, topic: str, clock: Clock, metrics: Metrics) -> None:
+    def __init__(
+        self, config: KafkaConfig, topic: ShardsTopic, clock: Clock, metrics: Metrics
+    ) -> None:
         """Subscribe; the group is joined by polling."""
-        self._topic = topic
+        self._topic = topic.name
+        self._shards_total = topic.shards_total
         self._metrics = metrics
         self._request_seconds = config.request_timeout_ms / 1000
         self._incremental = config.rebalancing is not Rebalancing.EAGER
         self._logger = structlog.get_logger()
         self._tenures: dict[int, int] = {}
+        self._positions_seconds = min(POSITIONS_SECONDS, self._request_seconds)
         self._rebalances_total = 0
         self._is_settled = False
         options = {
             **member_options(config, ROLE, config.group_id + SHARDS_GROUP_SUFFIX),
             "enable.partition.eof": False,
         }
-        self._consumer = WatchedConsumer(
-            {**options, **forward_client_logs(str(options["client.id"]))}, config
-        )
+        self._voice = ClientVoice(options)
+        self._consumer = WatchedConsumer({**options, **self._voice.options}, config)
         self._membership = MembershipCapture(self._consumer, clock)
         self._consumer.subscribe(
-            [topic],
+            [topic.name],
             on_assign=self._on_assign,
             on_revoke=self._on_revoke,
             on_lost=self._on_lost,
@@ -87,11 +110,16 @@ class KafkaShardGroup:
             BrokerUnavailable: Kafka does not answer, or a transaction is still open.
             FatallyBroken: a position is written in a form that this release does not know.
         """
-        return committed_positions(self._consumer, self._topic, shards, self._request_seconds)
+        seconds = self._positions_seconds
+        self._positions_seconds = self._request_seconds
+        asking = Asking(self._consumer, self._voice, self._topic, seconds)
+        positions = committed_positions(asking, shards)
+        self._positions_seconds = min(POSITIONS_SECONDS, self._request_seconds)
+        return positions
 
     def close(self) -> None:
         """Leave the group."""
-        self._consumer.close()
+        self._consumer.leave()
 
     def _serve(self) -> None:
         try:
@@ -101,16 +129,28 @@ class KafkaShardGroup:
         error = message.error() if message is not None else None
         if error is None:
             return
-        if error.fatal():
-            raise FatallyBroken(f"The consumer is broken: {error.str()}")
-        self._logger.warning(CLIENT_WARNED, client=ROLE, code=error.name())
+        if says_broken(error):
+            raise FatallyBroken(why_broken(error))
+        self._warn(error)
+
+    def _warn(self, error: KafkaError) -> None:
+        self._logger.warning(
+            CLIENT_WARNED,
+            client=ROLE,
+            code=error.name(),
+            reason=reason_of(error).value,
+            topic=self._topic,
+            detail=sentence_of(error),
+        )
 
     def _on_assign(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         """Own these shards from now on. Must not raise: the client would swallow it."""
         self._rebalances_total += 1
         self._membership.forget()
         for partition in partitions:
-            self._tenures[partition.partition] = self._rebalances_total
+            # What somebody has added stands for no shard.
+            if partition.partition < self._shards_total:
+                self._tenures[partition.partition] = self._rebalances_total
         self._is_settled = True
         self._count(RebalanceKind.ASSIGNED, PARTITIONS_ASSIGNED, partitions)
         starts = [TopicPartition(self._topic, partition.partition, 0) for partition in partitions]
@@ -122,7 +162,7 @@ class KafkaShardGroup:
             if starts:
                 consumer.pause(starts)
         except KafkaException as exception:
-            self._logger.warning(CLIENT_WARNED, client=ROLE, code=error_of(exception).name())
+            self._warn(error_of(exception))
 
     def _on_revoke(self, _consumer: Consumer, partitions: list[TopicPartition]) -> None:
         self._forget(partitions, RebalanceKind.REVOKED, PARTITIONS_REVOKED)

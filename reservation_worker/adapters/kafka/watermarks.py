@@ -8,7 +8,7 @@ from confluent_kafka import IsolationLevel, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.admin._listoffsets import OffsetSpec
 
-from reservation_worker.adapters.kafka.errors import error_of
+from reservation_worker.adapters.kafka.errors import error_of, sentence_of
 from reservation_worker.ports import Partition
 
 
@@ -46,7 +46,7 @@ def stable_edges(
             try:
                 edges[edge][partition] = answer.result().offset
             except KafkaException as exception:
-                silent[partition] = error_of(exception).str()
+                silent[partition] = sentence_of(error_of(exception))
     return edges[Edge.EARLIEST], edges[Edge.LATEST], silent
 
 
@@ -69,15 +69,3 @@ def edge_offsets(
         (partition.topic, partition.partition): answer.result().offset
         for partition, answer in answers.items()
     }
-
-
-def partitions_of(admin: AdminClient, topic: str, timeout_seconds: float) -> list[TopicPartition]:
-    """Return all partitions of a topic, asked anew.
-
-    Raises:
-        KafkaException: Kafka does not answer, or has no such topic.
-    """
-    metadata = admin.list_topics(topic, timeout_seconds).topics[topic]
-    if metadata.error is not None:
-        raise KafkaException(metadata.error)
-    return [TopicPartition(topic, number) for number in sorted(metadata.partitions)]
