@@ -56,9 +56,7 @@ def measure_cold_start(
             _start(place, records // WARM_UP_SHARE, workers, counts_first=True)
         for counts_first in (True, False):
             name = "ruled" if counts_first else "unruled"
-            # A fetch brings topics by name: those of the orders come before this one.
-            last = {"RESERVATION_TOPICS__INVENTORY_UPDATED": f"{name}-stock-counts"}
-            with scene(directory, kafka, name, last) as place:
+            with scene(directory, kafka, name) as place:
                 found.append(_start(place, records, workers, counts_first=counts_first))
             one = found[-1]
             say(
