@@ -12,7 +12,6 @@ from confluent_kafka import (
     KafkaException,
     TopicPartition,
 )
-from confluent_kafka import Message as ReadMessage
 
 from reservation_worker.adapters.kafka.client_logs import ClientVoice
 from reservation_worker.adapters.kafka.configuration import (
@@ -21,9 +20,9 @@ from reservation_worker.adapters.kafka.configuration import (
     member_options,
     producer_options,
 )
+from reservation_worker.adapters.kafka.converted import converted
 from reservation_worker.adapters.kafka.errors import (
     error_of,
-    is_end_of_partition,
     reason_of,
     says_broken,
     says_out_of_range,
@@ -150,7 +149,7 @@ class KafkaInputLog:
         dropped |= self._positions.outdated
         if self._unpositioned:
             self._position_late_ones()
-        records, read_up_to = self._convert(messages, dropped)
+        records, read_up_to = converted(messages, dropped, self._meet)
         self._positions.note_read(read_up_to)
         if self._doubted:
             self._look_closely()
@@ -248,40 +247,6 @@ class KafkaInputLog:
         """Leave the group."""
         self._consumer.leave()
         self._producer.close()
-
-    def _convert(
-        self, messages: list[ReadMessage], dropped: set[Partition]
-    ) -> tuple[tuple[Record, ...], dict[Partition, int]]:
-        records: list[Record] = []
-        read_up_to: dict[Partition, int] = {}
-        for message in messages:
-            topic, number, offset = message.topic(), message.partition(), message.offset()
-            error = message.error()
-            if error is not None and not is_end_of_partition(error):
-                self._meet(error, topic, number)
-                continue
-            assert topic is not None
-            assert number is not None
-            assert offset is not None
-            if dropped and (topic, number) in dropped:
-                continue
-            if error is not None:
-                read_up_to[topic, number] = offset
-                continue
-            read_up_to[topic, number] = offset + 1
-            headers = message.headers()
-            records.append(
-                Record(
-                    topic,
-                    number,
-                    offset,
-                    message.timestamp()[1],
-                    message.key(),
-                    message.value(),
-                    tuple(headers) if headers else (),  # type: ignore[arg-type]  # bytes as read
-                )
-            )
-        return tuple(records), read_up_to
 
     def _meet(self, error: KafkaError, topic: str | None, number: int | None) -> None:
         if says_out_of_range(error) and topic is not None and number is not None:
