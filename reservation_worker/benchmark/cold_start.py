@@ -14,11 +14,11 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from reservation_worker.apply import CountsFirst, Interruption
+from reservation_worker.benchmark.committed import wait_until_committed
 from reservation_worker.benchmark.loads import now
 from reservation_worker.benchmark.mix import Message
 from reservation_worker.benchmark.place import Place
 from reservation_worker.benchmark.stage import Reader, broker, scene, send
-from reservation_worker.benchmark.throughput import wait_until_committed
 from reservation_worker.composition import build_clock
 from reservation_worker.embedded import Progress
 

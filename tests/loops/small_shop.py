@@ -50,6 +50,7 @@ class SmallShop:
             shards_total=SHARDS_TOTAL, records_per_poll_max=5, facts_per_step_max=3
         )
         self.deadlines = DeadlinesConfig(grace_ms=1_000)
+        self.publish = PublishConfig(entries_per_shard_max=2)
         self.retention: RetentionConfig | None = RetentionConfig()
         self.counts: CountOffsets = InMemoryCountOffsets(self.broker, FactKind.INVENTORY_UPDATED)
         self._workers_total = 0
@@ -82,7 +83,7 @@ class SmallShop:
                 ),
                 deadlines=self.deadlines,
                 retention=self.retention,
-                publish=PublishConfig(entries_per_shard_max=2),
+                publish=self.publish,
                 rebuild=RebuildConfig(records_per_read_max=3, records_per_write_max=2),
                 waypoint=waypoint,
             ),

@@ -20,17 +20,18 @@ from reservation_worker.adapters.kafka.configuration import (
     member_options,
     producer_options,
 )
-from reservation_worker.adapters.kafka.converted import converted
 from reservation_worker.adapters.kafka.errors import (
     error_of,
     reason_of,
     says_broken,
+    says_no_right,
     says_out_of_range,
     sentence_of,
     why_broken,
 )
 from reservation_worker.adapters.kafka.held_positions import HeldPositions
 from reservation_worker.adapters.kafka.membership import MembershipCapture
+from reservation_worker.adapters.kafka.messages import converted, letter_message
 from reservation_worker.adapters.kafka.partition_gauges import PartitionGauges
 from reservation_worker.adapters.kafka.producer import (
     ProducerTimeouts,
@@ -38,7 +39,7 @@ from reservation_worker.adapters.kafka.producer import (
 )
 from reservation_worker.adapters.kafka.topic_questions import TopicQuestions
 from reservation_worker.adapters.kafka.watched import WatchedConsumer
-from reservation_worker.contracts.records import ANY_PARTITION, DeadLetter, Record
+from reservation_worker.contracts.records import DeadLetter, Record
 from reservation_worker.ports import (
     BrokerUnavailable,
     Clock,
@@ -70,6 +71,8 @@ class InputLogParts:
     clock: Clock
     metrics: Metrics
     waypoint: Callable[[Waypoint], None] = lambda _waypoint: None
+    tell_problem: Callable[[str], None] = lambda _problem: None
+    """Takes why this process cannot be a member of its group; empty: nothing is wrong."""
     refuse_unsafe: Callable[[], None] = lambda: None
     """Raises `BrokerUnavailable` while the topics are not what the guarantees need."""
 
@@ -80,6 +83,7 @@ class KafkaInputLog:
     def __init__(self, config: KafkaConfig, parts: InputLogParts) -> None:
         """Subscribe; the group is joined by polling."""
         self._parts = parts
+        self._group_id = config.group_id
         self._request_seconds = config.request_timeout_ms / 1000
         self._incremental = config.rebalancing is not Rebalancing.EAGER
         self._logger = structlog.get_logger()
@@ -216,16 +220,7 @@ class KafkaInputLog:
             raise OwnershipLost("the records were read outside of the group")
         waypoint = self._parts.waypoint
         self._producer.commit(
-            (
-                (
-                    self._parts.dead_letter_topic,
-                    dead_letter.value,
-                    dead_letter.key,
-                    ANY_PARTITION,
-                    list(dead_letter.headers),
-                )
-                for dead_letter in dead_letters
-            ),
+            [letter_message(self._parts.dead_letter_topic, one) for one in dead_letters],
             positions,
             membership,
             on_produced=lambda: waypoint(Waypoint.DEAD_LETTERS_PRODUCED),
@@ -254,6 +249,11 @@ class KafkaInputLog:
             return
         if says_broken(error):
             raise FatallyBroken(why_broken(error))
+        if says_no_right(error) and topic is None:
+            group_id = self._group_id
+            self._parts.tell_problem(
+                f"The group {group_id} of the inputs cannot be joined: {sentence_of(error)}."
+            )
         self._warn(error, topic, number)
 
     def _warn(self, error: KafkaError, topic: str | None = None, number: int | None = None) -> None:
@@ -281,9 +281,8 @@ class KafkaInputLog:
             if not is_another:
                 raise FatallyBroken(
                     f"The committed offset of {partition[0]}-{partition[1]} is not in the "
-                    "partition: records were deleted before they were applied. Decide what is to "
-                    "be read, and set the group's offset (`kafka-consumer-groups "
-                    "--reset-offsets`)."
+                    "partition: records were deleted before they were applied. Decide what to "
+                    "read, and set the group's offset (`kafka-consumer-groups --reset-offsets`)."
                 )
         self._doubted.clear()
 
@@ -353,6 +352,7 @@ class KafkaInputLog:
         self._changed_now |= assigned
         self._gauges.show(self._held, self._paused_topics)
         self._parts.metrics.rebalances.labels(kind=RebalanceKind.ASSIGNED).inc()
+        self._parts.tell_problem("")
         self._logger.info(PARTITIONS_ASSIGNED, role=ROLE, partitions=len(assigned))
         try:
             starts = self._starts(assigned) if assigned else []
