@@ -11,6 +11,7 @@ import structlog
 from reservation_worker.contracts.records import OutputRecord, rejection_of
 from reservation_worker.domain.facts import DeadlineReached, RetentionReached, TimedFact
 from reservation_worker.domain.outcome import OutcomeKind
+from reservation_worker.isolation import TimedIsolation
 from reservation_worker.ports import (
     Clock,
     DueWork,
@@ -18,6 +19,7 @@ from reservation_worker.ports import (
     RetentionAt,
     ShardEpoch,
     StepCall,
+    StepFailed,
     StepRefusal,
     StepRefused,
     StepReply,
@@ -25,7 +27,11 @@ from reservation_worker.ports import (
     Unavailable,
     Waypoint,
 )
-from reservation_worker.telemetry.labels import FactLabel, OutcomeLabel, fact_label
+from reservation_worker.telemetry.labels import (
+    FactLabel,
+    OutcomeLabel,
+    fact_label,
+)
 from reservation_worker.telemetry.log_events import (
     DEADLINES_APPLIED,
     FRONTIER_RECOVERED,
@@ -220,6 +226,7 @@ class Schedule:
         self._config = config
         self._parts = parts
         self._logger = structlog.get_logger()
+        self._isolation = TimedIsolation(parts.store, parts.clock, parts.metrics)
 
     def run(self, shards: Sequence[ShardEpoch]) -> Mapping[int, Scheduled]:
         """State what is due, as much as one look may, shared out among the shards.
@@ -234,7 +241,14 @@ class Schedule:
         if frontier_ms is not None:
             expired_up_to_ms = frontier_ms - self._config.grace_ms
         facts_max = self._config.facts_per_look_max
-        looks = self._parts.store.due(shards, expired_up_to_ms, facts_max)
+        # What is set aside is still due, and must not keep others from being looked at.
+        due_max = facts_max + self._isolation.set_aside_max()
+        due = self._parts.store.due(shards, expired_up_to_ms, due_max)
+        without = self._isolation.without_set_aside
+        looks = [
+            one if isinstance(one, StepRefused) else without(shard.shard, one)
+            for shard, one in zip(shards, due, strict=True)
+        ]
         busy = [
             one
             for one in looks
@@ -261,7 +275,11 @@ class Schedule:
         store = self._parts.store
         now_ms = min(self._parts.clock.now_ms(), store.now_ms())
         at = RetentionAt(now_ms, retention.over_ms, retention.awaiting_ms)
-        looks = store.removable(shards, at, retention.facts_per_look_max)
+        facts_max = retention.facts_per_look_max + self._isolation.set_aside_max()
+        looks = [
+            one if isinstance(one, StepRefused) else self._isolation.still_to_do(shard.shard, one)
+            for shard, one in zip(shards, store.removable(shards, at, facts_max), strict=True)
+        ]
         busy = [one for one in looks if one and not isinstance(one, StepRefused)]
         share = _share(retention.facts_per_look_max, len(busy))
         return self._state(
@@ -285,7 +303,8 @@ class Schedule:
                 refusal = facts.reason
                 scheduled[one.shard] = Scheduled(stepped=False, more=False, refusal=refusal)
             elif facts:
-                calls.append((StepCall(one.shard, one.epoch, facts), facts))
+                taken = facts[: self._isolation.facts_max(one.shard, len(facts))]
+                calls.append((StepCall(one.shard, one.epoch, taken), taken))
             else:
                 scheduled[one.shard] = Scheduled(stepped=False, more=False, refusal=None)
         if calls:
@@ -294,17 +313,24 @@ class Schedule:
             for (call, facts), reply in zip(calls, steps.replies(), strict=True):
                 if isinstance(reply, StepReply):
                     self._parts.waypoint(after)
-                scheduled[call.shard] = self._stated(call.shard, facts, reply)
+                scheduled[call.shard] = self._stated(call, facts, reply)
         return scheduled
 
     def _stated(
-        self, shard: int, facts: tuple[TimedFact, ...], reply: StepReply | StepRefused
+        self,
+        call: StepCall,
+        facts: tuple[TimedFact, ...],
+        reply: StepReply | StepRefused | StepFailed,
     ) -> Scheduled:
         match reply:
+            case StepFailed():
+                self._isolation.meet_failure(call, reply)
+                return Scheduled(stepped=False, more=True, refusal=None)
             case StepRefused():
                 return Scheduled(stepped=False, more=False, refusal=reply.reason)
             case StepReply():
-                self._count(shard, facts, reply)
+                self._isolation.passed(call.shard, len(reply.outcomes))
+                self._count(call.shard, facts, reply)
                 more = any(outcome is not OutcomeKind.REPEAT for outcome in reply.outcomes)
                 return Scheduled(stepped=True, more=more, refusal=None)
             case _:

@@ -23,11 +23,18 @@ class ApplyConfig:
     uncommitted_records_max: int = 50_000
     """Reading pauses at this many records whose offsets are not committed."""
     uncommitted_bytes_max: int = 64 * 1024 * 1024
-    """Reading pauses at this many bytes of records that are not applied yet."""
+    """Reading pauses at this many bytes of records that are not applied yet, or are dead letters
+    that are not committed yet.
+    """
     dead_letters_per_commit_max: int = 500
-    """A commit stops before the batch that would bring more; a single batch may."""
+    dead_letter_bytes_per_commit_max: int = 16 * 1024 * 1024
+    """Bytes of the records that one commit writes as dead letters; a single one may be larger."""
     commit_interval_ms: int = 500
     """Time between two commits of offsets: it delays only the payment frontier."""
+    stalled_after_ms: int = 5_000
+    """Nothing committed for so long, while something waited for it, is an outage: of whom, nobody
+    knows. Counts come first after it.
+    """
     unverified_after_ms: int = 5_000
     """A shard that refuses its steps for so long, because no owner has verified it, is said: an
     owner that starts takes it over sooner.

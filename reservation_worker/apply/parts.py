@@ -2,12 +2,17 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Final
 
+from reservation_worker.apply.counts_first import CountsFirst
 from reservation_worker.contracts.records import DeadLetter, OutputRecord, Record, Rejection
 from reservation_worker.domain.facts import InputFact
 from reservation_worker.ports import Clock, InputLog, Store, Waypoint
 from reservation_worker.telemetry.dependencies import Dependencies
 from reservation_worker.telemetry.metrics import Metrics
+
+LOOP: Final = "apply"
+"""What the loop is called where it says that it misses something."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,6 +21,10 @@ class ApplyParts:
 
     log: InputLog[Record, DeadLetter]
     store: Store[OutputRecord]
+    counts_topic: str
+    topics: frozenset[str]
+    """All that are read, that of the counts among them."""
+    counts_first: CountsFirst
     decode: Callable[[Record, int], InputFact | Rejection]
     """Given now in milliseconds since the epoch as well."""
     dead_letter: Callable[[Record, Rejection, int], DeadLetter]
@@ -37,5 +46,7 @@ class ApplyStatus:
     """Monotonic."""
     holds_partitions: bool
     uncommitted_records: int
+    uncommitted_bytes: int
+    """Of the records in memory: of facts that wait for their step, and of dead letters."""
     problems: tuple[str, ...] = ()
     """Why the loop does not do its work, a sentence each; while there is one it is not ready."""

@@ -1,7 +1,7 @@
 """Facts that wait for their shard's next step, in the order in which they were read."""
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 
 from reservation_worker.apply.batches import WaitingFact
 from reservation_worker.domain.facts import (
@@ -40,15 +40,14 @@ class ShardQueues:
         """Return the shards that have something to do."""
         return iter([shard for shard, queue in self._queues.items() if queue])
 
-    def next_step(self, shard: int) -> tuple[WaitingFact, ...]:
+    def next_step(self, shard: int, facts_max: int | None = None) -> tuple[WaitingFact, ...]:
         """Return what the next step of a shard may take; it stays in the queue."""
+        facts_max = self._facts_per_step_max if facts_max is None else facts_max
         taken: list[WaitingFact] = []
         lines_total = 0
         for waiting in self._queues[shard]:
             lines_total += lines_of(waiting.fact)
-            if taken and (
-                len(taken) >= self._facts_per_step_max or lines_total > self._lines_per_step_max
-            ):
+            if taken and (len(taken) >= facts_max or lines_total > self._lines_per_step_max):
                 break
             taken.append(waiting)
         return tuple(taken)
@@ -65,14 +64,26 @@ class ShardQueues:
 
         It may have been applied and removed long before a worker that slept would apply it.
         """
+        self._drop(lambda partition: partition in partitions)
+
+    def drop_all_but(self, topic: str) -> Mapping[Partition, int]:
+        """Forget what was read from all topics but one; return where to read on, by partition."""
+        return self._drop(lambda partition: partition[0] != topic)
+
+    def _drop(self, is_dropped: Callable[[Partition], bool]) -> Mapping[Partition, int]:
         queues = self._queues
         self.drop_all()
+        firsts: dict[Partition, int] = {}
         for shard, queue in queues.items():
             for waiting in queue:
-                if (waiting.record.topic, waiting.record.partition) in partitions:
+                partition = (waiting.record.topic, waiting.record.partition)
+                if is_dropped(partition):
                     waiting.batch.waiting_facts -= 1
+                    offset = waiting.record.offset
+                    firsts[partition] = min(offset, firsts.get(partition, offset))
                 else:
                     self.add(shard, waiting)
+        return firsts
 
     def drop_all(self) -> None:
         """Forget everything: it will be read again."""

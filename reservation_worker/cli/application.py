@@ -6,6 +6,7 @@ import typer
 
 from reservation_worker.cli import (
     bench,
+    bench_cold_start,
     config,
     demo,
     dev,
@@ -38,6 +39,8 @@ def application() -> typer.Typer:
     app.command("demo-auditor", hidden=True)(demo.demo_auditor)
     app.command("bench")(bench.bench)
     app.command("bench-pass-through", hidden=True)(bench.bench_pass_through)
+    app.command("bench-cold-start")(bench_cold_start.bench_cold_start)
+    app.command("bench-unruled-worker", hidden=True)(bench_cold_start.bench_unruled_worker)
     app.command("dev")(dev.dev)
     app.add_typer(topics.commands(), name="topics")
     app.add_typer(event.commands(), name="event")

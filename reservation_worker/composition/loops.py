@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from reservation_worker.adapters.kafka.configuration import KafkaConfig, transactional_id
+from reservation_worker.adapters.kafka.count_offsets import KafkaCountOffsets
 from reservation_worker.adapters.kafka.input_log import InputLogParts, KafkaInputLog
 from reservation_worker.adapters.kafka.outputs import KafkaOutputs
 from reservation_worker.adapters.kafka.payment_offsets import KafkaPaymentOffsets
@@ -12,10 +13,11 @@ from reservation_worker.adapters.kafka.topic_needs import TopicLayout
 from reservation_worker.adapters.kafka.topic_watch import TopicWatch
 from reservation_worker.adapters.kafka.transactions import ROLE as PUBLISH_ROLE
 from reservation_worker.adapters.kafka.transactions import KafkaTransactions, TransactionsParts
-from reservation_worker.apply import ApplyConfig, ApplyLoop, ApplyParts
+from reservation_worker.apply import ApplyConfig, ApplyLoop, ApplyParts, CountsFirst
 from reservation_worker.composition.clients import build_restoring, build_store, event_source
 from reservation_worker.composition.inputs import build_dead_letter, build_decoder
-from reservation_worker.composition.topics import input_topics, output_topics
+from reservation_worker.composition.topics import input_topics, output_topics, topic_of
+from reservation_worker.contracts.inputs import FactKind
 from reservation_worker.contracts.records import DeadLetter, OutputRecord, Record
 from reservation_worker.deadlines import (
     DeadlinesConfig,
@@ -51,6 +53,10 @@ def _same_log(log: InputLog[Record, DeadLetter]) -> InputLog[Record, DeadLetter]
     return log
 
 
+def _same_counts_first(counts_first: CountsFirst) -> CountsFirst:
+    return counts_first
+
+
 def _same_layout(layout: TopicLayout) -> TopicLayout:
     return layout
 
@@ -61,6 +67,7 @@ class Surroundings:
 
     store: Callable[[Store[OutputRecord]], Store[OutputRecord]] = _same_store
     input_log: Callable[[InputLog[Record, DeadLetter]], InputLog[Record, DeadLetter]] = _same_log
+    counts_first: Callable[[CountsFirst], CountsFirst] = _same_counts_first
     waypoint: Callable[[Waypoint], None] = lambda _waypoint: None
     clock: Callable[[Clock], Clock] = _same_clock
     topic_layout: Callable[[TopicLayout], TopicLayout] = _same_layout
@@ -96,10 +103,13 @@ def build_apply(foundation: Foundation, wake_publisher: Callable[[], None]) -> A
     """Return the loop that reads facts and applies them, with clients of its own."""
     settings, surroundings = foundation.settings, foundation.surroundings
     apply = settings.apply
+    topics = input_topics(settings)
+    counts_topic = topic_of(settings, FactKind.INVENTORY_UPDATED)
+    counts = KafkaCountOffsets(foundation.kafka, counts_topic)
     log = KafkaInputLog(
         foundation.kafka,
         InputLogParts(
-            topics=input_topics(settings),
+            topics=topics,
             dead_letter_topic=settings.topics.dead_letter,
             clock=foundation.clock,
             metrics=foundation.metrics,
@@ -119,6 +129,7 @@ def build_apply(foundation: Foundation, wake_publisher: Callable[[], None]) -> A
             uncommitted_records_max=apply.uncommitted_records_max,
             uncommitted_bytes_max=apply.uncommitted_bytes_max,
             dead_letters_per_commit_max=apply.dead_letters_per_commit_max,
+            dead_letter_bytes_per_commit_max=apply.dead_letter_bytes_per_commit_max,
             commit_interval_ms=apply.commit_interval_ms,
             linger_ms=apply.linger_ms,
             retry_interval_ms=apply.retry_interval_ms,
@@ -126,6 +137,11 @@ def build_apply(foundation: Foundation, wake_publisher: Callable[[], None]) -> A
         ApplyParts(
             log=surroundings.input_log(log),
             store=_store_of(foundation),
+            counts_topic=counts_topic,
+            topics=frozenset(topics),
+            counts_first=surroundings.counts_first(
+                CountsFirst(counts_topic, counts, foundation.clock, foundation.metrics)
+            ),
             decode=build_decoder(settings).decode,
             dead_letter=build_dead_letter(settings),
             clock=foundation.latest_clock,

@@ -147,6 +147,15 @@ def record_bytes(record: Record) -> int:
     return total
 
 
+def undecidable(where: str) -> Rejection:
+    """Return why a fact is dead-lettered on which the step's script breaks alone."""
+    return Rejection(
+        RejectionCode.UNDECIDABLE,
+        None,
+        f"The script of the step fails on this fact alone ({where}): a defect of the worker.",
+    )
+
+
 def rejection_of(outcome: OutcomeKind) -> Rejection | None:
     """Return why a fact with this outcome is dead-lettered; None if it is not."""
     if outcome is OutcomeKind.BALANCE_DIFFERS:

@@ -171,9 +171,13 @@ class EarlyCommittingLog:
         """Pass the call on."""
         return self._log.held()
 
-    def set_paused(self, *, paused: bool) -> None:
+    def set_paused(self, topics: frozenset[str]) -> None:
         """Pass the call on."""
-        self._log.set_paused(paused=paused)
+        self._log.set_paused(topics)
+
+    def seek(self, offsets: Mapping[Partition, int]) -> None:
+        """Pass the call on."""
+        self._log.seek(offsets)
 
     def commit(
         self,

@@ -3,6 +3,12 @@
 from reservation_worker.ports.clock import (
     Clock,
 )
+from reservation_worker.ports.counts import (
+    CountOffsets,
+    CountsAnswer,
+    CountsOfPartition,
+    CountsQuestion,
+)
 from reservation_worker.ports.errors import (
     BrokerUnavailable,
     CommitFateUnknown,
@@ -43,6 +49,7 @@ from reservation_worker.ports.store import (
     ShardState,
     ShardStep,
     StepCall,
+    StepFailed,
     StepRefusal,
     StepRefused,
     StepReply,
@@ -80,6 +87,10 @@ __all__ = [
     "CallWatch",
     "Clock",
     "CommitFateUnknown",
+    "CountOffsets",
+    "CountsAnswer",
+    "CountsOfPartition",
+    "CountsQuestion",
     "DueWork",
     "Entry",
     "FatallyBroken",
@@ -115,6 +126,7 @@ __all__ = [
     "ShardState",
     "ShardStep",
     "StepCall",
+    "StepFailed",
     "StepRefusal",
     "StepRefused",
     "StepReply",

@@ -39,6 +39,11 @@ class Polled(Generic[Read_co]):
     """Partitions that are no longer held, or were assigned anew since the last poll."""
     membership: Membership | None
     """As it was when the records were read, or before; None while outside the group."""
+    interrupted: bool = False
+    """Since the last poll the group has shared its partitions out anew, or no broker answered.
+
+    Even if it changed nothing here: who held the counts may be gone.
+    """
 
 
 class InputLog(Protocol[Read_co, Dead_contra]):
@@ -56,8 +61,19 @@ class InputLog(Protocol[Read_co, Dead_contra]):
         """Return the partitions that are assigned to this member."""
         ...
 
-    def set_paused(self, *, paused: bool) -> None:
-        """Stop or resume reading; polling goes on, and newly assigned partitions follow suit."""
+    def set_paused(self, topics: frozenset[str]) -> None:
+        """Read nothing of these topics, and all others; polling goes on.
+
+        Partitions that are assigned later follow suit.
+        """
+        ...
+
+    def seek(self, offsets: Mapping[Partition, int]) -> None:
+        """Read these held partitions again from here; no broker is asked.
+
+        Raises:
+            BrokerUnavailable: some may have been moved; `seek_to_committed` before reading on.
+        """
         ...
 
     def commit(

@@ -70,6 +70,17 @@ class StepRefused:
 
 
 @value_class(frozen=True, slots=True)
+class StepFailed:
+    """The step's script broke on one of its facts: a defect, and no outage.
+
+    Nothing was written; or the shard is torn now, and is rebuilt.
+    """
+
+    where: str
+    """The error's code and the line of the script, without any argument."""
+
+
+@value_class(frozen=True, slots=True)
 class StepCall:
     """Facts of one shard that are to become a step."""
 
@@ -181,7 +192,7 @@ class Look:
 class StepsUnderWay(Protocol):
     """Steps that were sent, and whose replies nobody has taken yet."""
 
-    def replies(self) -> tuple[StepReply | StepRefused, ...]:
+    def replies(self) -> tuple[StepReply | StepRefused | StepFailed, ...]:
         """Wait for all of them; one reply for each call, in the order of the calls.
 
         Raises:
@@ -201,7 +212,9 @@ class Store(Protocol[Written_co]):
         """Read a shard's ``meta`` and the identity of the server, in one atomic read."""
         ...
 
-    def step(self, shard: int, epoch: int, facts: Sequence[Fact]) -> StepReply | StepRefused:
+    def step(
+        self, shard: int, epoch: int, facts: Sequence[Fact]
+    ) -> StepReply | StepRefused | StepFailed:
         """Apply a prefix of facts of one shard, in order, atomically.
 
         State, indexes and outbox change together or not at all. At least one fact is taken.

@@ -95,6 +95,12 @@ def _sizes(settings: Settings) -> Iterator[str]:
             f"apply.uncommitted_bytes_max ({apply.uncommitted_bytes_max}): "
             "reading would pause at a single record"
         )
+    if received.record_bytes_max > apply.dead_letter_bytes_per_commit_max:
+        yield (
+            f"input.record_bytes_max ({received.record_bytes_max}) must not exceed "
+            "apply.dead_letter_bytes_per_commit_max "
+            f"({apply.dead_letter_bytes_per_commit_max}): a commit holds its largest dead letter"
+        )
     if redis.event_bytes_max + RECORD_OVERHEAD_BYTES > settings.kafka.message_bytes_max:
         yield (
             f"redis.event_bytes_max ({redis.event_bytes_max}) must be {RECORD_OVERHEAD_BYTES} "

@@ -197,9 +197,11 @@ class ApplySettings(Section):
     uncommitted_records_max: Count = 50_000
     """Reading pauses at so many records whose offsets are not committed."""
     uncommitted_bytes_max: Bytes = 64 * 1024 * 1024
-    """Reading pauses at so many bytes that are not applied."""
+    """Reading pauses at so many bytes that are not applied, or wait as dead letters."""
     dead_letters_per_commit_max: Count = 500
-    """Dead letters that one commit carries, unless a single batch has more."""
+    """Dead letters that one commit carries."""
+    dead_letter_bytes_per_commit_max: Bytes = 16 * 1024 * 1024
+    """Bytes of the records that one commit writes as dead letters."""
     commit_interval_ms: Milliseconds = 500
     """Time between two commits of offsets."""
     retry_interval_ms: Milliseconds = 100

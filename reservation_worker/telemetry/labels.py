@@ -87,6 +87,8 @@ class ScriptResult(StrEnum):
     TORN = "torn"
     OUTBOX_FULL = "outbox_full"
     MOVES = "moves"
+    FAILED = "failed"
+    """The script broke: see `fact_decidable` of the invariants."""
     UNAVAILABLE = "unavailable"
 
 
@@ -168,10 +170,11 @@ class EpochReason(StrEnum):
 
 
 class Invariant(StrEnum):
-    """What must hold; a violation is a bug, and stops what it concerns."""
+    """What must hold; a violation is a bug, and stops what it concerns, be it a single fact."""
 
     OUTBOX_CONTIGUOUS = "outbox_contiguous"
     LOOP_UNSURPRISED = "loop_unsurprised"
+    FACT_DECIDABLE = "fact_decidable"
 
 
 REMOVAL_KINDS: Final = tuple(status.value.lower() for status in Status if status in REMOVABLE)

@@ -192,6 +192,10 @@ class Metrics:
         self.paused_partitions = self._gauge(
             "paused_partitions", "Assigned input partitions paused.", topic=self._input_topics
         )
+        self.counts_first_records_left = self._gauge(
+            "counts_first_records_left",
+            "Counts of the whole group that must be applied before anything else is; 0: none.",
+        )
         self.payment_frontier_age = self._gauge(
             "payment_frontier_age_seconds",
             "Age of the moment up to which all payments are known; infinite while none is.",

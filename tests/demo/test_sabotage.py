@@ -146,7 +146,10 @@ class ListedLog:
         """Return its partition."""
         return frozenset({PARTITION})
 
-    def set_paused(self, *, paused: bool) -> None:
+    def set_paused(self, topics: frozenset[str]) -> None:
+        """Do nothing: there is nothing more to read."""
+
+    def seek(self, offsets: Mapping[Partition, int]) -> None:
         """Do nothing: there is nothing more to read."""
 
     def commit(

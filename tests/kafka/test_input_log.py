@@ -38,6 +38,7 @@ class Reader:
         self.values: list[bytes | None] = []
         self.ends: dict[Partition, int] = {}
         self.membership: Membership | None = None
+        self.interruptions = 0
 
     def poll(self) -> None:
         """Poll once and remember what came."""
@@ -47,6 +48,7 @@ class Reader:
         self.values.extend(record.value for record in polled.records)
         self.ends.update(polled.read_up_to)
         self.membership = polled.membership
+        self.interruptions += polled.interrupted
 
     def end_of(self, stem: str) -> int | None:
         """Return how far a topic's first partition was read."""
@@ -148,12 +150,12 @@ def test_nothing_is_read_while_paused_also_from_newly_assigned_partitions(
     topics.send("order-completed", b"1")
     topics.flush()
     reader = start()
-    reader.log.set_paused(paused=True)
+    reader.log.set_paused(frozenset(topics.layout.inputs))
     reader.poll_until(lambda: len(reader.log.held()) == 5, "partitions are assigned")
     for _ in range(20):
         reader.poll()
     assert [] == reader.values
-    reader.log.set_paused(paused=False)
+    reader.log.set_paused(frozenset())
     reader.poll_until(lambda: [b"1"] == reader.values, "the record is read")
 
 
@@ -239,3 +241,50 @@ def test_headers_and_timestamps_are_read_as_they_were_written(
     (record,) = records
     assert record.timestamp_ms == 1_700_000_000_123
     assert (("a", b"\xff"), ("a", None), ("b", b"")) == record.headers
+
+
+def test_what_is_put_back_is_read_again_once_its_topic_is_read_again(
+    start: Callable[..., Reader], topics: ShopTopics
+) -> None:
+    """Orders wait for counts: paused and put back, neither lost nor read while they wait."""
+    for number in range(5):
+        topics.send("order-completed", f"order {number}".encode())
+    topics.flush()
+    reader = start()
+    reader.poll_until(lambda: reader.end_of("order-completed") == 5, "the orders are read")
+    orders = (topics.name("order-completed"), 0)
+    reader.log.set_paused(frozenset(topics.layout.inputs) - {topics.name("inventory-updated")})
+    reader.log.seek({orders: 2})
+    reader.values.clear()
+    topics.send("order-completed", b"order 5")
+    topics.send("inventory-updated", b"count")
+    topics.flush()
+    reader.poll_until(lambda: bool(reader.values), "the count is read")
+    for _ in range(10):
+        reader.poll()
+    assert [b"count"] == reader.values
+    reader.log.set_paused(frozenset())
+    reader.poll_until(lambda: reader.end_of("order-completed") == 6, "the orders are read again")
+    assert [b"count", *(f"order {number}".encode() for number in range(2, 6))] == reader.values
+
+
+def test_every_rebalance_is_told_even_one_that_changes_nothing_here(
+    start: Callable[..., Reader], topics: ShopTopics, each_rebalancing: Rebalancing
+) -> None:
+    """Who held the counts may be gone: what it had not applied is waited for."""
+    reader = start(rebalancing=each_rebalancing)
+    reader.poll_until(lambda: len(reader.log.held()) == len(topics.layout.inputs), "it holds all")
+    assert reader.interruptions >= 1
+    reader.poll()
+    before = reader.interruptions
+    for _ in range(5):
+        reader.poll()
+    assert before == reader.interruptions
+    second = start("second", each_rebalancing)
+
+    def both() -> None:
+        reader.poll()
+        second.poll()
+
+    turn_until(both, lambda: bool(second.log.held()), "the second one holds some")
+    assert reader.interruptions > before

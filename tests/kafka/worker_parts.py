@@ -9,6 +9,7 @@ from prometheus_client import CollectorRegistry
 from reservation_worker.adapters.in_memory.restoring import InMemoryRestoring
 from reservation_worker.adapters.in_memory.store import InMemoryStore
 from reservation_worker.adapters.kafka.configuration import KafkaConfig
+from reservation_worker.adapters.kafka.count_offsets import KafkaCountOffsets
 from reservation_worker.adapters.kafka.input_log import InputLogParts, KafkaInputLog
 from reservation_worker.adapters.kafka.outputs import KafkaOutputs
 from reservation_worker.adapters.kafka.payment_offsets import KafkaPaymentOffsets
@@ -100,6 +101,7 @@ class KafkaWorker:
                 ),
             ),
             outputs=KafkaOutputs(self.config, self.topics.output_names, self.clock),
+            counts=KafkaCountOffsets(self.config, self.topics.name("inventory-updated")),
             payments=KafkaPaymentOffsets(self.config, self.topics.name("payment-approved")),
             store=self.store,
             restoring=InMemoryRestoring(self.store),

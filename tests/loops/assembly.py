@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from prometheus_client import CollectorRegistry
 
-from reservation_worker.apply import ApplyConfig, ApplyLoop, ApplyParts
+from reservation_worker.apply import ApplyConfig, ApplyLoop, ApplyParts, CountsFirst
 from reservation_worker.contracts.dead_letters import DeadLetterLimits, dead_letter
 from reservation_worker.contracts.decode import Decoder, DecoderConfig
 from reservation_worker.contracts.inputs import FactKind
@@ -24,6 +24,7 @@ from reservation_worker.deadlines import (
 )
 from reservation_worker.ports import (
     Clock,
+    CountOffsets,
     InputLog,
     Outputs,
     PaymentOffsets,
@@ -54,6 +55,7 @@ class Clients:
     transactions: Transactions[OutputRecord]
     outputs: Outputs[PublishedRecord]
     payments: PaymentOffsets
+    counts: CountOffsets
     store: Store[OutputRecord]
     restoring: Restoring[PublishedRecord]
 
@@ -107,12 +109,18 @@ def build_loops(clients: Clients, setting: Setting) -> Loops:
 def _apply_loop(
     clients: Clients, setting: Setting, metrics: Metrics, dependencies: Dependencies
 ) -> ApplyLoop:
+    counts_topic = next(
+        topic for topic, kind in setting.kinds.items() if kind is FactKind.INVENTORY_UPDATED
+    )
     limits = DeadLetterLimits("group", 1_000_000)
     return ApplyLoop(
         setting.apply,
         ApplyParts(
             log=clients.log,
             store=clients.store,
+            counts_topic=counts_topic,
+            counts_first=CountsFirst(counts_topic, clients.counts, setting.clock, metrics),
+            topics=frozenset(setting.kinds),
             decode=Decoder(DecoderConfig(setting.kinds)).decode,
             dead_letter=lambda record, rejection, failed_at_ms: dead_letter(
                 record, rejection, limits, failed_at_ms

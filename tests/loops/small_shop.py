@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 
 from reservation_worker.adapters.in_memory.broker import InMemoryBroker
 from reservation_worker.adapters.in_memory.log import (
+    InMemoryCountOffsets,
     InMemoryInputLog,
     InMemoryOutputs,
     InMemoryPaymentOffsets,
@@ -20,7 +21,7 @@ from reservation_worker.contracts.inputs import FactKind
 from reservation_worker.contracts.records import OutputTopic
 from reservation_worker.deadlines import DeadlinesConfig, RetentionConfig
 from reservation_worker.domain.keys import shard_of
-from reservation_worker.ports import Clock, Waypoint
+from reservation_worker.ports import Clock, CountOffsets, Waypoint
 from reservation_worker.publish import PublishConfig
 from reservation_worker.recovery import RebuildConfig
 from reservation_worker.worker import OwnerConfig
@@ -51,7 +52,7 @@ class SmallShop:
         self.deadlines = DeadlinesConfig(grace_ms=1_000)
         self.publish = PublishConfig(entries_per_shard_max=2)
         self.retention: RetentionConfig | None = RetentionConfig()
-        self.publish = PublishConfig(entries_per_shard_max=2)
+        self.counts: CountOffsets = InMemoryCountOffsets(self.broker, FactKind.INVENTORY_UPDATED)
         self._workers_total = 0
         self._losses_total = 0
 
@@ -65,6 +66,7 @@ class SmallShop:
                 group=InMemoryShardGroup(self.broker, member_id),
                 transactions=InMemoryTransactions(self.broker, waypoint),
                 outputs=InMemoryOutputs(self.broker),
+                counts=self.counts,
                 payments=InMemoryPaymentOffsets(self.broker, FactKind.PAYMENT_APPROVED),
                 store=self.store,
                 restoring=InMemoryRestoring(self.store),
@@ -149,10 +151,19 @@ class SmallShop:
         value = body if isinstance(body, bytes) else json.dumps(body).encode()
         self.broker.append(kind, partition, value, self._worker_clock.now_ms())
 
-    def count(self, sku: str, on_hand: int, *, account: str = "acme", at: str = "00:00") -> None:
+    def count(
+        self,
+        sku: str,
+        on_hand: int,
+        *,
+        account: str = "acme",
+        at: str = "00:00",
+        partition: int = 0,
+    ) -> None:
         """State that a stock was counted."""
-        body = {"account": account, "warehouse_id": "main", "sku": sku, "on_hand": on_hand}
-        self.send(FactKind.INVENTORY_UPDATED, {**body, "counted_at": f"2026-01-01T{at}:00Z"})
+        body: Body = {"account": account, "warehouse_id": "main", "sku": sku, "on_hand": on_hand}
+        body["counted_at"] = f"2026-01-01T{at}:00Z"
+        self.send(FactKind.INVENTORY_UPDATED, body, partition)
 
     def order(
         self, order_id: str, sku: str, *, account: str = "acme", ttl_seconds: int = 3_600

@@ -115,7 +115,8 @@ def test_a_drain_that_takes_too_long_is_given_up() -> None:
     running = RunningWorker(shop, drain_timeout_ms=200)
     wait_until(lambda: running.worker.health().ready, timeout_ms=TIMEOUT_MS, what="it is ready")
     shop.store.set_available(available=False)
-    shop.order("A", "boots")
+    # A count stays in hand: an order would be put back, for counts come first afterwards.
+    shop.count("boots", 1, at="00:01")
     wait_until(lambda: not running.worker.health().ready, timeout_ms=TIMEOUT_MS, what="it is stuck")
     running.signal()
     assert running.exit_code() == EXIT_UNREACHABLE

@@ -1,7 +1,7 @@
 """Offsets are committed as who read the records, on the word of who knows what is published."""
 
 from reservation_worker.adapters.in_memory.broker import Fault
-from reservation_worker.apply.batches import Batch, InFlight, Published
+from reservation_worker.apply.batches import Batch, CommitBounds, InFlight, Published
 from reservation_worker.contracts.inputs import FactKind
 from reservation_worker.domain.keys import shard_of
 from reservation_worker.ports import Membership
@@ -11,7 +11,7 @@ from tests.loops.small_shop import SHARDS_TOTAL, SmallShop
 PARTITION = ("order-completed", 0)
 ORDERS = ("order-completed", 1)
 TURNS = 30
-DEAD_LETTERS_MAX = 10
+BOUNDS = CommitBounds(letters_max=10, bytes_max=1_000)
 
 
 def order(order_id: str) -> dict[str, object]:
@@ -35,7 +35,7 @@ def test_several_batches_are_committed_as_the_member_that_read_the_first() -> No
     flight = InFlight()
     for number in (1, 2, 3):
         flight.add(Batch({PARTITION: number}, Membership("member", number), 1))
-    committable = flight.committable(Published(), DEAD_LETTERS_MAX)
+    committable = flight.committable(Published(), BOUNDS)
     assert committable is not None
     assert (3, {PARTITION: 3}) == (committable.batches_total, committable.offsets)
     assert Membership("member", 1) == committable.membership

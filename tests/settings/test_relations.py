@@ -61,6 +61,10 @@ BROKEN = {
         {"apply": {"uncommitted_bytes_max": 1_000_000}},
         "reading would pause at a single record",
     ),
+    "one-record-does-not-fit-a-commit": (
+        {"apply": {"dead_letter_bytes_per_commit_max": 1_000_000}},
+        "a commit holds its largest dead letter",
+    ),
     "events-do-not-fit-a-record": (
         {"redis": {"event_bytes_max": 995_000}},
         "what a step publishes must be accepted, for it cannot be taken back",

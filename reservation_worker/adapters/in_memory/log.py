@@ -12,8 +12,12 @@ from reservation_worker.contracts.records import (
     Record,
     step_of,
 )
+from reservation_worker.domain.values import value_class
 from reservation_worker.ports import (
     BrokerUnavailable,
+    CountsAnswer,
+    CountsOfPartition,
+    CountsQuestion,
     Membership,
     OwnedShards,
     OwnershipLost,
@@ -41,7 +45,8 @@ class InMemoryInputLog:
         self._held: dict[Partition, int] = {}
         self._positions: dict[Partition, int] = {}
         self._ends_told: dict[Partition, int] = {}
-        self.paused = False
+        self.paused_topics: frozenset[str] = frozenset()
+        self._generation = 0
 
     def poll(self, timeout_ms: int, records_max: int, linger_ms: int = 0) -> Polled[Record]:
         """Return what is there; never wait."""
@@ -52,7 +57,10 @@ class InMemoryInputLog:
         revoked = self._rebalanced(group.members[self._member_id])
         records: list[Record] = []
         read_up_to: dict[Partition, int] = {}
-        for partition in () if self.paused else sorted(self._held):
+        # Orders before the counts that they need: what makes them wait must be the loop.
+        for partition in sorted(self._held, reverse=True):
+            if partition[0] in self.paused_topics:
+                continue
             log = self._broker.inputs[partition]
             position = self._positions[partition]
             while position < len(log) and len(records) < records_max:
@@ -66,15 +74,24 @@ class InMemoryInputLog:
                 self._ends_told[partition] = position
                 read_up_to[partition] = position
         membership = Membership(self._member_id, group.generation)
-        return Polled(tuple(records), read_up_to, revoked, membership)
+        interrupted = group.generation != self._generation
+        self._generation = group.generation
+        return Polled(tuple(records), read_up_to, revoked, membership, interrupted)
 
     def held(self) -> frozenset[Partition]:
         """Return the partitions that are assigned to this member, as far as it knows."""
         return frozenset(self._held)
 
-    def set_paused(self, *, paused: bool) -> None:
-        """Stop or resume reading."""
-        self.paused = paused
+    def set_paused(self, topics: frozenset[str]) -> None:
+        """Read nothing of these topics, and all others."""
+        self.paused_topics = topics
+
+    def seek(self, offsets: Mapping[Partition, int]) -> None:
+        """Read these held partitions again from here."""
+        for partition, offset in offsets.items():
+            assert partition in self._held
+            self._positions[partition] = offset
+            self._ends_told.pop(partition, None)
 
     def commit(
         self,
@@ -249,6 +266,40 @@ class InMemoryReadBack:
 
     def close(self) -> None:
         """Read no further."""
+
+
+class InMemoryCountOffsets:
+    """How far the counts' topic reaches, and how far it is committed."""
+
+    def __init__(self, broker: InMemoryBroker, topic: str) -> None:
+        self._broker = broker
+        self._topic = topic
+        self.asked_total = 0
+        """So many questions were asked."""
+
+    def ask(self) -> CountsQuestion:
+        """Answer at once."""
+        self.asked_total += 1
+        return _AnsweredCounts(
+            CountsAnswer(
+                {
+                    number: CountsOfPartition(
+                        0, len(log), self._broker.committed.get((topic, number))
+                    )
+                    for (topic, number), log in self._broker.inputs.items()
+                    if topic == self._topic
+                },
+                {},
+            )
+        )
+
+
+@value_class(frozen=True, slots=True)
+class _AnsweredCounts:
+    answered: CountsAnswer
+
+    def answer(self) -> CountsAnswer:
+        return self.answered
 
 
 def sources_of(told: Iterable[tuple[str, int, str]]) -> list[PublishedBy]:

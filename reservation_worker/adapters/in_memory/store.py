@@ -1,6 +1,6 @@
 """`Store` in memory: the ledger, in the steps, epochs and outboxes of the Lua scripts."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from copy import copy
 from dataclasses import replace
 from threading import RLock
@@ -33,6 +33,7 @@ from reservation_worker.ports import (
     ShardState,
     ShardStep,
     StepCall,
+    StepFailed,
     StepRefusal,
     StepRefused,
     StepReply,
@@ -59,8 +60,15 @@ class InMemoryStore:
         self._is_available = True
         self._shards: dict[int, Shard] = {}
         self._lock = RLock()
+        self._breaks_on: Callable[[Fact], bool] = lambda _fact: False
+        self._tears = False
 
     # ---- what tests do to it
+
+    def break_on(self, is_broken: Callable[[Fact], bool], *, tears: bool = False) -> None:
+        """Let steps fail that have such a fact; before anything is written, or in the middle."""
+        with self._lock:
+            self._breaks_on, self._tears = is_broken, tears
 
     def seen_by(self, deployment: str) -> "InMemoryStore":
         """Return the same server, as another deployment uses it."""
@@ -151,11 +159,13 @@ class InMemoryStore:
                 held.adopts,
             )
 
-    def step(self, shard: int, epoch: int, facts: Sequence[Fact]) -> StepReply | StepRefused:
+    def step(
+        self, shard: int, epoch: int, facts: Sequence[Fact]
+    ) -> StepReply | StepRefused | StepFailed:
         """Apply a prefix of facts of one shard, in order."""
         return self._step(StepCall(shard, epoch, facts))
 
-    def _step(self, call: StepCall) -> StepReply | StepRefused:
+    def _step(self, call: StepCall) -> StepReply | StepRefused | StepFailed:
         shard, epoch, facts = call.shard, call.epoch, call.facts
         assert facts, "a step needs a fact"
         with self._lock:
@@ -165,6 +175,9 @@ class InMemoryStore:
             if held.step - held.published >= self._config.outbox_steps_max:
                 return StepRefused(StepRefusal.OUTBOX_FULL, held.epoch)
             after = held.copied()
+            if any(map(self._breaks_on, facts)):
+                held.torn = self._tears
+                return StepFailed("planted")
             applied_at_ms = call.applied_at_ms(self._clock.now_ms())
             outcomes = apply_step(held, after, facts, self._config, applied_at_ms)
             self._shards[shard] = after
@@ -344,10 +357,12 @@ class InMemoryStore:
 class _Answered:
     """Steps that were run as they were sent."""
 
-    def __init__(self, answer: Sequence[StepReply | StepRefused] | StoreUnavailable) -> None:
+    def __init__(
+        self, answer: Sequence[StepReply | StepRefused | StepFailed] | StoreUnavailable
+    ) -> None:
         self._answer = answer
 
-    def replies(self) -> tuple[StepReply | StepRefused, ...]:
+    def replies(self) -> tuple[StepReply | StepRefused | StepFailed, ...]:
         """Return the replies, or say that the store was away."""
         if isinstance(self._answer, StoreUnavailable):
             raise self._answer

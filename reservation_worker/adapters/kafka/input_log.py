@@ -12,7 +12,6 @@ from confluent_kafka import (
     KafkaException,
     TopicPartition,
 )
-from confluent_kafka import Message as ReadMessage
 
 from reservation_worker.adapters.kafka.client_logs import ClientVoice
 from reservation_worker.adapters.kafka.configuration import (
@@ -23,7 +22,6 @@ from reservation_worker.adapters.kafka.configuration import (
 )
 from reservation_worker.adapters.kafka.errors import (
     error_of,
-    is_end_of_partition,
     reason_of,
     says_broken,
     says_no_right,
@@ -33,7 +31,7 @@ from reservation_worker.adapters.kafka.errors import (
 )
 from reservation_worker.adapters.kafka.held_positions import HeldPositions
 from reservation_worker.adapters.kafka.membership import MembershipCapture
-from reservation_worker.adapters.kafka.messages import place_of, record_of
+from reservation_worker.adapters.kafka.messages import converted, letter_message
 from reservation_worker.adapters.kafka.partition_gauges import PartitionGauges
 from reservation_worker.adapters.kafka.producer import (
     ProducerTimeouts,
@@ -41,7 +39,7 @@ from reservation_worker.adapters.kafka.producer import (
 )
 from reservation_worker.adapters.kafka.topic_questions import TopicQuestions
 from reservation_worker.adapters.kafka.watched import WatchedConsumer
-from reservation_worker.contracts.records import ANY_PARTITION, DeadLetter, Record
+from reservation_worker.contracts.records import DeadLetter, Record
 from reservation_worker.ports import (
     BrokerUnavailable,
     Clock,
@@ -100,7 +98,9 @@ class KafkaInputLog:
         """Held, but their positions are not in the partition: whether it is another one is asked.
         """
         self._rebalances_total = 0
-        self._paused = False
+        self._interrupted = False
+        """Since the last poll returned, partitions were shared out, or no broker answered."""
+        self._paused_topics: frozenset[str] = frozenset()
         self._gauges = PartitionGauges(parts.topics, parts.metrics, parts.clock)
         self._producer = TransactionalProducer(
             producer_options(config, ROLE),
@@ -111,7 +111,9 @@ class KafkaInputLog:
         )
         options = member_options(config, ROLE, config.group_id)
         self._voice = ClientVoice(options)
-        self._consumer = WatchedConsumer({**options, **self._voice.options}, config)
+        voice = self._voice.options
+        self._tell_error: Callable[[KafkaError], None] = voice["error_cb"]
+        self._consumer = WatchedConsumer({**options, **voice, "error_cb": self._hear_error}, config)
         self._positions = HeldPositions(
             TopicQuestions(config, f"{ROLE}-topics"), parts.clock, self._request_seconds
         )
@@ -151,28 +153,46 @@ class KafkaInputLog:
         dropped |= self._positions.outdated
         if self._unpositioned:
             self._position_late_ones()
-        records, read_up_to = self._convert(messages, dropped)
+        records, read_up_to = converted(messages, dropped, self._meet)
         self._positions.note_read(read_up_to)
         if self._doubted:
             self._look_closely()
         self._restart_outdated()
         self._gauges.measure(self._consumer, read_up_to)
         revoked, self._changed = frozenset(self._changed), set()
-        return Polled(records, read_up_to, revoked, membership)
+        interrupted, self._interrupted = self._interrupted, False
+        return Polled(records, read_up_to, revoked, membership, interrupted)
 
     def held(self) -> frozenset[Partition]:
         """Return the partitions that are assigned to this member."""
         return frozenset(self._held)
 
-    def set_paused(self, *, paused: bool) -> None:
-        """Stop or resume reading; polling goes on, and newly assigned partitions follow suit."""
-        self._paused = paused
-        self._gauges.show(self._held, paused=paused)
-        partitions = [TopicPartition(*partition) for partition in self._held]
-        if partitions and paused:
-            self._consumer.pause(partitions)
-        elif partitions:
-            self._consumer.resume(partitions)
+    def set_paused(self, topics: frozenset[str]) -> None:
+        """Read nothing of these topics, and all others; polling goes on.
+
+        Partitions that are assigned later follow suit.
+        """
+        before, self._paused_topics = self._paused_topics, topics
+        self._gauges.show(self._held, topics)
+        pause = [TopicPartition(*one) for one in self._held if one[0] in topics - before]
+        resume = [TopicPartition(*one) for one in self._held if one[0] in before - topics]
+        if pause:
+            self._consumer.pause(pause)
+        if resume:
+            self._consumer.resume(resume)
+
+    def seek(self, offsets: Mapping[Partition, int]) -> None:
+        """Read these held partitions again from here; no broker is asked.
+
+        Raises:
+            BrokerUnavailable: some may have been moved; `seek_to_committed` before reading on.
+        """
+        try:
+            for partition, offset in offsets.items():
+                self._consumer.seek(TopicPartition(*partition, offset))
+        except KafkaException as exception:
+            raise self._voice.explained(error_of(exception), "Seeking back") from exception
+        self._positions.note_read(offsets)
 
     def commit(
         self,
@@ -200,16 +220,7 @@ class KafkaInputLog:
             raise OwnershipLost("the records were read outside of the group")
         waypoint = self._parts.waypoint
         self._producer.commit(
-            (
-                (
-                    self._parts.dead_letter_topic,
-                    dead_letter.value,
-                    dead_letter.key,
-                    ANY_PARTITION,
-                    list(dead_letter.headers),
-                )
-                for dead_letter in dead_letters
-            ),
+            [letter_message(self._parts.dead_letter_topic, one) for one in dead_letters],
             positions,
             membership,
             on_produced=lambda: waypoint(Waypoint.DEAD_LETTERS_PRODUCED),
@@ -231,26 +242,6 @@ class KafkaInputLog:
         """Leave the group."""
         self._consumer.leave()
         self._producer.close()
-
-    def _convert(
-        self, messages: list[ReadMessage], dropped: set[Partition]
-    ) -> tuple[tuple[Record, ...], dict[Partition, int]]:
-        records: list[Record] = []
-        read_up_to: dict[Partition, int] = {}
-        for message in messages:
-            error = message.error()
-            if error is not None and not is_end_of_partition(error):
-                self._meet(error, message.topic(), message.partition())
-                continue
-            partition, offset = place_of(message)
-            if dropped and partition in dropped:
-                continue
-            if error is not None:
-                read_up_to[partition] = offset
-                continue
-            read_up_to[partition] = offset + 1
-            records.append(record_of(message))
-        return tuple(records), read_up_to
 
     def _meet(self, error: KafkaError, topic: str | None, number: int | None) -> None:
         if says_out_of_range(error) and topic is not None and number is not None:
@@ -307,6 +298,12 @@ class KafkaInputLog:
             self._unpositioned |= restartable
         self._changed |= restartable
 
+    def _hear_error(self, error: KafkaError) -> None:
+        """Take what the client says of itself, inside a poll; must not raise."""
+        if error.code() == KafkaError._ALL_BROKERS_DOWN:  # noqa: SLF001
+            self._interrupted = True
+        self._tell_error(error)
+
     def _commit_plainly(self, positions: list[TopicPartition]) -> None:
         try:
             committed = self._consumer.commit(offsets=positions, asynchronous=False)
@@ -348,11 +345,12 @@ class KafkaInputLog:
         """Begin at the committed offsets. Must not raise: the client would drop records."""
         assigned = {(partition.topic, partition.partition) for partition in partitions}
         self._rebalances_total += 1
+        self._interrupted = True
         self._membership.forget()
         self._held |= assigned
         self._changed |= assigned
         self._changed_now |= assigned
-        self._gauges.show(self._held, paused=self._paused)
+        self._gauges.show(self._held, self._paused_topics)
         self._parts.metrics.rebalances.labels(kind=RebalanceKind.ASSIGNED).inc()
         self._parts.tell_problem("")
         self._logger.info(PARTITIONS_ASSIGNED, role=ROLE, partitions=len(assigned))
@@ -367,8 +365,9 @@ class KafkaInputLog:
                 consumer.incremental_assign(starts)
             else:
                 consumer.assign(starts)
-            if self._paused and starts:
-                consumer.pause(starts)
+            paused = [start for start in starts if start.topic in self._paused_topics]
+            if paused:
+                consumer.pause(paused)
         except KafkaException as exception:
             self._unpositioned |= assigned
             self._warn(error_of(exception))
@@ -383,6 +382,7 @@ class KafkaInputLog:
         """Hold these no longer; the client takes them away when the callback returns."""
         revoked = {(partition.topic, partition.partition) for partition in partitions}
         self._rebalances_total += 1
+        self._interrupted = True
         self._membership.forget()
         self._held -= revoked
         self._unpositioned -= revoked
@@ -391,6 +391,6 @@ class KafkaInputLog:
         self._changed |= revoked
         self._changed_now |= revoked
         self._gauges.forget(revoked)
-        self._gauges.show(self._held, paused=self._paused)
+        self._gauges.show(self._held, self._paused_topics)
         self._parts.metrics.rebalances.labels(kind=kind).inc()
         self._logger.info(event, role=ROLE, partitions=len(revoked))

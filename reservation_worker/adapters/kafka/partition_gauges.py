@@ -22,12 +22,14 @@ class PartitionGauges:
         self._positions: dict[Partition, int] = {}
         self._measure_at_ms = 0
 
-    def show(self, held: Collection[Partition], *, paused: bool) -> None:
-        """Show what is assigned, and whether it is paused."""
+    def show(self, held: Collection[Partition], paused_topics: Collection[str]) -> None:
+        """Show what is assigned, and what of it is paused."""
         totals = Counter(topic for topic, _number in held)
         for topic in self._topics:
             self._metrics.assigned_partitions.labels(topic=topic).set(totals[topic])
-            self._metrics.paused_partitions.labels(topic=topic).set(totals[topic] * paused)
+            self._metrics.paused_partitions.labels(topic=topic).set(
+                totals[topic] if topic in paused_topics else 0
+            )
 
     def forget(self, revoked: Collection[Partition]) -> None:
         """Drop the lag of partitions that somebody else reads now."""

@@ -11,6 +11,7 @@ from reservation_worker.adapters.redis.configuration import StoreConfig
 from reservation_worker.adapters.redis.errors import (
     CLIENT_ERRORS,
     ClientError,
+    ScriptFailed,
     is_broken_connection,
     translated,
 )
@@ -31,6 +32,8 @@ class Call:
     what: str
     key: str | None
     command: tuple[Argument, ...]
+    may_fail: bool = False
+    """Its script may break on what it is given: the reply is `FAILED` and where."""
 
 
 def meta_key(shard: int, key_prefix: str = "") -> str:
@@ -40,6 +43,8 @@ def meta_key(shard: int, key_prefix: str = "") -> str:
 
 MOVES: Final = (0, StepRefusal.MOVES.value.encode(), 0)
 """The refusal that no script can give: its shard is on its way to another server."""
+FAILED: Final = 2
+"""Begins the reply that no script can give: it broke while it ran."""
 KEYS_PER_SCAN: Final = 2_000
 """A hint to the server: how many of its keys, of whatever shard, it looks at in one call."""
 
@@ -120,6 +125,8 @@ class Calls:
         outage = translated(error, call.what)
         if isinstance(outage, ShardMoves):
             return MOVES
+        if call.may_fail and isinstance(outage, ScriptFailed):
+            return (FAILED, outage.where)
         raise outage from None
 
     def _alone(self, call: Call) -> Reply:
@@ -127,6 +134,10 @@ class Calls:
             return self.call(call)
         except ShardMoves:
             return MOVES
+        except ScriptFailed as failed:
+            if not call.may_fail:
+                raise
+            return (FAILED, failed.where)
 
     def script(self, name: str, shard: int, *arguments: Argument) -> Call:
         """Return the call of a script; what it replies is in the header of its file."""

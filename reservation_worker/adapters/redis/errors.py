@@ -72,6 +72,14 @@ def is_broken_connection(error: ClientError) -> bool:
     ) and not isinstance(error, exceptions.BusyLoadingError)
 
 
+class ScriptFailed(FatallyBroken):
+    """A script broke while it ran: a defect that concerns what it was called for, and no other."""
+
+    def __init__(self, message: str, where: str) -> None:
+        super().__init__(message)
+        self.where = where
+
+
 def translated(error: ClientError, what: str) -> StoreUnavailable | FatallyBroken:
     """Return the port's exception for an error of the client; `what`: the call that failed."""
     code = _code(error)
@@ -85,10 +93,13 @@ def translated(error: ClientError, what: str) -> StoreUnavailable | FatallyBroke
     if isinstance(error, exceptions.ResponseError) and code not in REASON_OF_CODE:
         line = _SCRIPT_LINE.search(str(error))
         where = f" in line {line['line']} of the joined script" if line else ""
-        return FatallyBroken(
+        message = (
             f"Redis refused {what}: {code}{where}. Waiting cannot help: check that this Redis is "
             "7.0 or newer (Valkey 7.2), and that nothing else writes to the worker's keys"
         )
+        if line is not None:
+            return ScriptFailed(message, f"{code}{where}")
+        return FatallyBroken(message)
     reason = _reason(error, code)
     return StoreUnavailable(f"Redis could not run {what}: {_sentence(error, code, reason)}", reason)
 

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 
 from reservation_worker.adapters.redis.calls import (
+    FAILED,
     MOVES,
     Argument,
     Call,
@@ -10,6 +11,7 @@ from reservation_worker.adapters.redis.calls import (
     Client,
 )
 from reservation_worker.adapters.redis.configuration import StoreConfig
+from reservation_worker.adapters.redis.errors import ScriptFailed
 from reservation_worker.adapters.redis.outbox import encode_outbox_entry
 from reservation_worker.adapters.redis.packing import pack_facts
 from reservation_worker.adapters.redis.pipeline import Reply
@@ -39,6 +41,7 @@ from reservation_worker.ports import (
     ShardState,
     ShardStep,
     StepCall,
+    StepFailed,
     StepRefusal,
     StepRefused,
     StepReply,
@@ -88,11 +91,16 @@ class RedisStore:
         """Read a shard's ``meta`` and the identity of the server, in one atomic read."""
         return read_state(self._calls, shard)
 
-    def step(self, shard: int, epoch: int, facts: Sequence[Fact]) -> StepReply | StepRefused:
+    def step(
+        self, shard: int, epoch: int, facts: Sequence[Fact]
+    ) -> StepReply | StepRefused | StepFailed:
         """Apply a prefix of facts of one shard, in order, atomically."""
         self._servers.check()
         call = StepCall(shard, epoch, facts)
-        return _step_reply(call, self._calls.run("step", shard, *self._step_arguments(call)))
+        try:
+            return _step_reply(call, self._calls.call(self._step_call(call)))
+        except ScriptFailed as failed:
+            return StepFailed(failed.where)
 
     def begin_steps(self, calls: Sequence[StepCall]) -> StepsUnderWay:
         """Send steps of different shards, and come back before they are answered."""
@@ -100,10 +108,7 @@ class RedisStore:
             self._servers.check()
         except StoreUnavailable as unfit:
             return _NotSent(unfit)
-        sent = self._calls.send(
-            [self._calls.script("step", one.shard, *self._step_arguments(one)) for one in calls]
-        )
-        return _StepsUnderWay(calls, sent)
+        return _StepsUnderWay(calls, self._calls.send([self._step_call(one) for one in calls]))
 
     def read_outbox(
         self, after: Sequence[ShardStep], entries_max: int
@@ -208,6 +213,10 @@ class RedisStore:
         packed = self._calls.command("GET", self._calls.key(shard, f"s:{stock_id.key}"))
         return None if packed is None else unpack_stock(stock_id, packed)
 
+    def _step_call(self, call: StepCall) -> Call:
+        script = self._calls.script("step", call.shard, *self._step_arguments(call))
+        return Call(script.what, script.key, script.command, may_fail=True)
+
     def _step_arguments(self, call: StepCall) -> tuple[Argument, ...]:
         assert call.facts, "a step needs a fact"
         config = self._config
@@ -244,7 +253,7 @@ class _StepsUnderWay:
     calls: Sequence[StepCall]
     take: Callable[[], list[Reply]]
 
-    def replies(self) -> tuple[StepReply | StepRefused, ...]:
+    def replies(self) -> tuple[StepReply | StepRefused | StepFailed, ...]:
         return tuple(
             [_step_reply(call, reply) for call, reply in zip(self.calls, self.take(), strict=True)]
         )
@@ -254,13 +263,15 @@ class _StepsUnderWay:
 class _NotSent:
     unfit: StoreUnavailable
 
-    def replies(self) -> tuple[StepReply | StepRefused, ...]:
+    def replies(self) -> tuple[StepReply | StepRefused | StepFailed, ...]:
         raise self.unfit
 
 
-def _step_reply(call: StepCall, reply: Reply) -> StepReply | StepRefused:
+def _step_reply(call: StepCall, reply: Reply) -> StepReply | StepRefused | StepFailed:
     if reply[0] == 0:
         return refused(reply)
+    if reply[0] == FAILED:
+        return StepFailed(reply[1])
     outcomes = unpack_outcomes(reply[3])
     assert 1 <= len(outcomes) <= len(call.facts), "a step takes a prefix of its facts"
     return StepReply(outcomes, reply[1], reply[2])
