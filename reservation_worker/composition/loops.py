@@ -103,6 +103,7 @@ def build_apply(foundation: Foundation, wake_publisher: Callable[[], None]) -> A
             dead_letter_topic=settings.topics.dead_letter,
             clock=foundation.clock,
             metrics=foundation.metrics,
+            tell_problem=foundation.topics.tell_group_problem,
             refuse_unsafe=foundation.topics.refuse_unsafe,
             waypoint=surroundings.waypoint,
         ),

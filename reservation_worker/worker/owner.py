@@ -96,6 +96,7 @@ class OwnerLoop:
         self._retry_held_at_ms = 0
         self._fenced_in_a_row = 0
         self._in_group = False
+        self._group_problem = ""
         self._is_settled = False
         self._unreachable: frozenset[int] = frozenset()
         self._draining = False
@@ -203,6 +204,7 @@ class OwnerLoop:
             self._parts.close_producer()
         self._is_settled = ownership.is_settled
         self._in_group = ownership.membership is not None and ownership.is_settled
+        self._group_problem = ownership.problem
 
     def _set_apart(self) -> None:
         """Hold shards whose partitions cannot be reached: in a transaction they stop all others."""
@@ -327,4 +329,5 @@ class OwnerLoop:
             owned_shards=len(self._owned),
             rebuilding_shards=len(self._parts.recovery.rebuilding),
             held_shards=dict(self._held),
+            problems=(self._group_problem,) if self._group_problem else (),
         )
