@@ -27,6 +27,7 @@ from reservation_worker.telemetry.log_events import (
     CALL_STUCK,
     DRAIN_BEGAN,
     DRAIN_TIMED_OUT,
+    GROUP_NOT_JOINED,
     LOOP_FAILED,
     WORKER_STARTED,
     WORKER_STOPPED,
@@ -37,6 +38,7 @@ from reservation_worker.worker.health import Health, judge
 from reservation_worker.worker.heartbeat import Heartbeat
 from reservation_worker.worker.owner import OwnerLoop
 from reservation_worker.worker.question import RegularQuestion
+from reservation_worker.worker.rejoining import Rejoining
 from reservation_worker.worker.signals import StopSignals
 
 EXIT_OK = 0
@@ -85,6 +87,10 @@ class Worker:
         self._failed = Event()
         self._abandoned = Event()
         self._threads: list[Thread] = []
+        self._rejoining = {
+            name: Rejoining(parts.clock.monotonic_ms, config.rejoin_timeout_ms)
+            for name in ("apply", "publish")
+        }
 
     def run(self) -> int:
         """Run to the end, and return the exit code.
@@ -127,6 +133,20 @@ class Worker:
         self._logger.info(WORKER_STOPPED)
         return EXIT_OK
 
+    def _outside(self) -> list[str]:
+        """Return the loops that will not come back to their group."""
+        broker_answers = self._parts.dependencies.is_up(Dependency.KAFKA)
+        apply, owner = self._parts.apply, self._parts.owner
+        is_in = {
+            "apply": apply is None or apply.status.holds_partitions,
+            "publish": owner is None or owner.status.in_group,
+        }
+        return [
+            name
+            for name, rejoining in self._rejoining.items()
+            if rejoining.is_given_up(is_in=is_in[name], broker_answers=broker_answers)
+        ]
+
     def _watch(self) -> int | None:
         """Wait for a signal; return the exit code if something else ends the process."""
         heartbeat = Heartbeat(
@@ -147,7 +167,10 @@ class Worker:
                     "ends. Nothing is lost: what is not committed is read again.",
                 )
                 return EXIT_UNREACHABLE
-            self._parts.dependencies.notice_silence()
+            outside = self._outside()
+            if outside:
+                self._logger.critical(GROUP_NOT_JOINED, loops=outside)
+                return EXIT_UNREACHABLE
             heartbeat.beat_if_due()
         return None
 

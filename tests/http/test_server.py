@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from http.client import HTTPConnection, HTTPResponse
 
 import pytest
@@ -76,6 +77,16 @@ def test_a_failed_probe_says_why(worker: Answering, connection: HTTPConnection) 
     worker.answers = STARTING
     _, body = ask(connection, "/readyz?verbose")
     assert {"ok": False, "problems": ["Not joined yet."]} == json.loads(body)
+
+
+def test_a_probe_that_succeeds_says_what_else_should_be_known(
+    worker: Answering, connection: HTTPConnection
+) -> None:
+    """Nothing expires, for instance: that is no reason to take a worker out of service."""
+    worker.answers = replace(READY, remarks=("The frontier waits.",))
+    response, body = ask(connection, "/readyz")
+    assert 200 == response.status
+    assert {"ok": True, "remarks": ["The frontier waits."]} == json.loads(body)
 
 
 def test_an_unknown_path_is_told_which_ones_there_are(connection: HTTPConnection) -> None:

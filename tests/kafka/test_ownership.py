@@ -216,7 +216,7 @@ def test_a_fenced_producer_is_replaced_and_tells_so(start: Callable[..., Owner])
     owner = start("one")
     poll_until(lambda: owner.shards == ALL_SHARDS, "all shards are owned", owner)
     owner.mint(0)
-    start("another").transactions.end_of(owner.transactions.producer)
+    owner.transactions.end_of(owner.transactions.producer)
     with pytest.raises(CommitFateUnknown):
         owner.mint(0, replace(POSITION, minted=12))
     assert {0: POSITION} == owner.group.positions((0,))

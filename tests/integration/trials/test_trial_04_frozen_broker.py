@@ -4,7 +4,7 @@ from pathlib import Path
 
 from reservation_worker.cli.exit_codes import ExitCode
 from reservation_worker.embedded.kafka import EmbeddedKafka
-from reservation_worker.telemetry.log_events import CALL_STUCK
+from reservation_worker.telemetry.log_events import CALL_STUCK, GROUP_NOT_JOINED
 from tests.integration.stage import open_stage
 from tests.waiting import wait_until
 
@@ -13,7 +13,7 @@ FROZEN_MS = 8_000
 SETTINGS = {
     "RESERVATION_KAFKA__REQUEST_TIMEOUT_MS": "1000",
     "RESERVATION_KAFKA__TRANSACTION_TIMEOUT_MS": "2000",
-    "RESERVATION_PROCESS__SILENT_AFTER_MS": "500",
+    "RESERVATION_PROCESS__SILENT_AFTER_MS": "2000",
     "RESERVATION_PROCESS__QUESTION_INTERVAL_MS": "200",
 }
 """A call is stuck after three seconds; one that ends a transaction after six."""
@@ -47,7 +47,7 @@ def test_a_worker_goes_on_after_its_broker_stood_still_or_ends_with_the_reason(
         )
         if not worker.runs:
             assert ExitCode.UNREACHABLE == worker.exit_code()
-            assert [] != worker.logged(CALL_STUCK)
+            assert [] != worker.logged(CALL_STUCK) + worker.logged(GROUP_NOT_JOINED)
             worker = stage.start()
         stage.sell(2, "after")
         stage.wait_until_settled()
