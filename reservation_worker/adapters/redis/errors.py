@@ -8,7 +8,9 @@ import re
 
 from redis import exceptions
 
+from reservation_worker.adapters.redis.lost_reasons import why_lost
 from reservation_worker.ports import FatallyBroken, ShardMoves, StoreUnavailable
+from reservation_worker.telemetry.labels import LostReason
 
 ClientError = exceptions.RedisError | exceptions.RedisClusterException
 CLIENT_ERRORS = (exceptions.RedisError, exceptions.RedisClusterException)
@@ -61,8 +63,16 @@ def is_broken_connection(error: ClientError) -> bool:
     ) and not isinstance(error, exceptions.BusyLoadingError)
 
 
-def translated(error: ClientError, what: str) -> StoreUnavailable | FatallyBroken:
-    """Return the port's exception for an error of the client; `what`: the call that failed."""
+def translated(
+    error: ClientError, what: str, credentials: object = None
+) -> StoreUnavailable | FatallyBroken:
+    """Return the port's exception for an error of the client.
+
+    Args:
+        error: as the client raised it.
+        what: the call that failed.
+        credentials: says as a text where user and password come from; None: there are none.
+    """
     code = _code(error)
     if code in MOVING_CODES:
         return ShardMoves(f"Redis could not run {what}: {code}")
@@ -74,7 +84,10 @@ def translated(error: ClientError, what: str) -> StoreUnavailable | FatallyBroke
             "7.0 or newer (Valkey 7.2), that its user may run the worker's commands, and that "
             "nothing else writes to the worker's keys"
         )
-    return StoreUnavailable(f"Redis could not run {what}: {code}")
+    reason, words = why_lost(error, code)
+    if reason is LostReason.AUTHENTICATION:
+        words += f" ({credentials or 'none are set'}; what a file holds is read again)"
+    return StoreUnavailable(f"Redis could not run {what}: {words}", reason)
 
 
 def _code(error: ClientError) -> str:
