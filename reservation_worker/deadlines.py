@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from math import inf
 from typing import assert_never
 
 import structlog
@@ -21,6 +22,7 @@ from reservation_worker.ports import (
     StepRefused,
     StepReply,
     Store,
+    Unavailable,
     Waypoint,
 )
 from reservation_worker.telemetry.labels import FactLabel, OutcomeLabel, fact_label
@@ -32,8 +34,10 @@ from reservation_worker.telemetry.log_events import (
 )
 from reservation_worker.telemetry.metrics import Metrics
 
-NOTHING_EXPIRES_MS = 0
-"""No deadline is at or before this instant."""
+NOTHING_EXPIRES_MS = -(10**15)
+"""No deadline is at or before this instant: integers have fewer digits. Without a frontier nothing
+expires, however long ago its deadline is.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,17 +77,58 @@ class PaymentFrontier:
     """Every payment that was in its topic at the frontier is applied and published."""
 
     def __init__(
-        self, payments: PaymentOffsets, store: Store[OutputRecord], clock: Clock, metrics: Metrics
+        self,
+        payments: PaymentOffsets,
+        store: Store[OutputRecord],
+        clock: Clock,
+        metrics: Metrics,
+        stalled_after_ms: int = 60_000,
     ) -> None:
         self._payments = payments
         self._store = store
         self._clock = clock
-        self._metrics = metrics
+        self._stalled_after_ms = stalled_after_ms
         self._logger = structlog.get_logger()
         self._sample: _Sample | None = None
+        self._begun_at_ms = clock.monotonic_ms()
         self._stalled = False
+        self._beyond: tuple[int, ...] = ()
+        self._waits_for = "It was not looked for yet."
         self.reached_ms: int | None = None
         """Milliseconds since the epoch; None: not known, nothing may expire."""
+        metrics.payment_frontier_age.set_function(self.age_seconds)
+
+    def age_seconds(self) -> float:
+        """Return how old the frontier is now; infinite while there is none."""
+        reached_ms = self.reached_ms
+        return inf if reached_ms is None else max(0, self._clock.now_ms() - reached_ms) / 1000
+
+    def delay(self) -> str | None:
+        """Say for how long nothing has expired, and why; None while the frontier moves.
+
+        It is no reason to be unready: everything else goes on, and waiting is what it is for.
+        """
+        age_ms = self.age_seconds() * 1000
+        if age_ms == inf:
+            since_ms = self._clock.monotonic_ms() - self._begun_at_ms
+            how_long = "is not known"
+        else:
+            since_ms = int(age_ms)
+            how_long = f"is {since_ms // 1000} s old"
+        if since_ms < self._stalled_after_ms:
+            return None
+        return f"The payment frontier {how_long}, so nothing expires: {self._waits_for}"
+
+    def tell(self) -> None:
+        """Log once that it does not move any more, and once that it does again."""
+        delay = self.delay()
+        if self._stalled == (delay is not None):
+            return
+        self._stalled = delay is not None
+        if delay is None:
+            self._logger.info(FRONTIER_RECOVERED)
+        else:
+            self._logger.error(FRONTIER_STALLED, reason=delay, partitions=list(self._beyond))
 
     def advance(self) -> None:
         """Move the frontier to the last sampled clock if the payments up to then are committed.
@@ -92,6 +137,15 @@ class PaymentFrontier:
             StoreUnavailable: the frontier stays where it is.
             BrokerUnavailable: likewise.
         """
+        try:
+            self._advance()
+        except Unavailable as error:
+            self._waits_for = str(error)
+            raise
+        finally:
+            self.tell()
+
+    def _advance(self) -> None:
         fresh = self._take_sample()
         committed = self._payments.committed_offsets()
         if any(offset > fresh.ends.get(number, 0) for number, offset in committed.items()):
@@ -105,7 +159,7 @@ class PaymentFrontier:
             if beyond:
                 self._stall(beyond)
                 return
-        self._recover()
+        self._beyond = ()
         if self._sample is None or self._sample.ends.keys() != fresh.ends.keys():
             self._sample = fresh
         if _reached(fresh.ends, committed):
@@ -114,9 +168,7 @@ class PaymentFrontier:
         elif _reached(self._sample.ends, committed):
             self.reached_ms = self._sample.clock_ms
             self._sample = fresh
-        if self.reached_ms is not None:
-            age_ms = self._clock.now_ms() - self.reached_ms
-            self._metrics.payment_frontier_age.set(age_ms / 1000)
+        self._waits_for = _lag(fresh.ends, committed)
 
     def _take_sample(self) -> _Sample:
         clock_ms = min(self._clock.now_ms(), self._store.now_ms())
@@ -126,19 +178,13 @@ class PaymentFrontier:
         """Stop all expiry: nobody can tell which payments were never read."""
         self.reached_ms = None
         self._sample = None
-        if not self._stalled:
-            self._stalled = True
-            self._logger.error(
-                FRONTIER_STALLED,
-                reason="committed offsets of the payment topic lie beyond its end: "
-                "was the topic created anew?",
-                partitions=sorted(beyond),
-            )
-
-    def _recover(self) -> None:
-        if self._stalled:
-            self._stalled = False
-            self._logger.info(FRONTIER_RECOVERED)
+        self._begun_at_ms = min(
+            self._begun_at_ms, self._clock.monotonic_ms() - self._stalled_after_ms
+        )
+        self._beyond = tuple(sorted(beyond))
+        self._waits_for = (
+            "committed offsets of the payment topic lie beyond its end: was it created anew?"
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,7 +230,7 @@ class Schedule:
         frontier_ms = self._parts.frontier_ms()
         expired_up_to_ms = NOTHING_EXPIRES_MS
         if frontier_ms is not None:
-            expired_up_to_ms = max(frontier_ms - self._config.grace_ms, NOTHING_EXPIRES_MS)
+            expired_up_to_ms = frontier_ms - self._config.grace_ms
         facts_max = self._config.facts_per_look_max
         looks = self._parts.store.due(shards, expired_up_to_ms, facts_max)
         busy = [
@@ -288,6 +334,21 @@ class Schedule:
 def _reached(ends: Mapping[int, int], committed: Mapping[int, int]) -> bool:
     """Tell whether every partition is committed up to its end; an empty one must be as well."""
     return bool(ends) and all(committed.get(number, -1) >= end for number, end in ends.items())
+
+
+def _lag(ends: Mapping[int, int], committed: Mapping[int, int]) -> str:
+    """Say which partitions hold the frontier back; they may be read by any member of the group."""
+    behind = [
+        f"{number} (committed {committed.get(number, 'nothing')} of {end})"
+        for number, end in sorted(ends.items())
+        if committed.get(number, -1) < end
+    ]
+    if not behind:
+        return "this worker's clock and that of Redis differ, and the earlier one counts."
+    return (
+        f"payments are not applied and published in {len(behind)} of {len(ends)} partitions, "
+        f"{', '.join(behind[:3])}: their reader lags, or a producer's transaction is open."
+    )
 
 
 def _share(facts_max: int, shards_total: int) -> int:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
 from reservation_worker.contracts.records import EVENT_TOPICS, OutputRecord
-from reservation_worker.domain.outcome import Remark, RemovalRemark
+from reservation_worker.domain.outcome import AnyRemark
 from reservation_worker.ports import (
     BrokerUnavailable,
     CommitFateUnknown,
@@ -62,7 +62,7 @@ class _Load:
     """What one transaction will carry."""
 
     records: list[OutputRecord] = field(default_factory=list)
-    remarks: list[Remark | RemovalRemark] = field(default_factory=list)
+    remarks: list[AnyRemark] = field(default_factory=list)
     positions: dict[int, Position] = field(default_factory=dict)
     bytes_total: int = 0
 

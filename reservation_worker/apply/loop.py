@@ -1,7 +1,7 @@
 """The apply loop: poll, decode, step, commit."""
 
 from collections import Counter
-from typing import assert_never
+from typing import Final, assert_never
 
 import structlog
 
@@ -41,20 +41,19 @@ from reservation_worker.telemetry.labels import (
     Dependency,
     FactLabel,
     OutcomeLabel,
-    RetryReason,
     ScriptResult,
     fact_label,
 )
 from reservation_worker.telemetry.log_events import (
     COMMIT_FAILED,
-    DEPENDENCY_LOST,
-    DEPENDENCY_RECOVERED,
     OFFSETS_SOUGHT_BACK,
     PARTITIONS_PAUSED,
     PARTITIONS_RESUMED,
     RECORDS_DEAD_LETTERED,
     STEP_REFUSED,
 )
+
+LOOP: Final = "apply"
 
 
 @value_class(frozen=True, slots=True)
@@ -135,13 +134,16 @@ class ApplyLoop:
         if not self._must_seek:
             self._begin_steps()
         self._pace()
+        if self.idle:
+            # It needs neither, and what it needed may be another member's by now.
+            self._parts.dependencies.heard(Dependency.KAFKA, LOOP)
+            self._store_answered()
         self.status = self._look()
 
     def _look(self) -> ApplyStatus:
         return ApplyStatus(
             turned_at_ms=self._now_ms(),
             holds_partitions=bool(self._log.held()),
-            store_answers=self._store_answers,
             uncommitted_records=self._in_flight.records_total,
         )
 
@@ -205,8 +207,8 @@ class ApplyLoop:
                 waiting = self._queues.next_step(shard)
                 call = StepCall(shard, epoch, [one.fact for one in waiting])
                 sent.append(_SentStep(call, waiting))
-        except StoreUnavailable:
-            self._store_failed()
+        except StoreUnavailable as error:
+            self._store_failed(error)
             return
         if sent:
             steps = self._parts.store.begin_steps([one.call for one in sent])
@@ -221,8 +223,8 @@ class ApplyLoop:
         try:
             with self._parts.metrics.script_duration.time():
                 replies = steps.replies()
-        except StoreUnavailable:
-            self._store_failed()
+        except StoreUnavailable as error:
+            self._store_failed(error)
             return
         self._store_answered()
         for one, reply in zip(sent, replies, strict=True):
@@ -265,9 +267,6 @@ class ApplyLoop:
         if self._refusals.get(shard) is not refused.reason:
             self._refusals[shard] = refused.reason
             self._logger.warning(STEP_REFUSED, shard=shard, reason=refused.reason.value)
-        self._parts.metrics.retries.labels(
-            dependency=Dependency.REDIS, reason=RetryReason.REFUSED
-        ).inc()
         self._retry_shard_at_ms[shard] = self._now_ms() + self._config.retry_interval_ms
 
     def _learn_epoch(self, shard: int) -> int:
@@ -283,19 +282,19 @@ class ApplyLoop:
         if self._in_flight.touched_in_other_epoch(shard, epoch):
             self._must_seek = True
 
-    def _store_failed(self) -> None:
-        if self._store_answers:
-            self._parts.metrics.dependency_up.labels(dependency=Dependency.REDIS).set(0)
-            self._logger.warning(DEPENDENCY_LOST, dependency=Dependency.REDIS.value, loop="apply")
+    def _store_failed(self, error: StoreUnavailable) -> None:
+        self._parts.dependencies.lost(Dependency.REDIS, LOOP, error.reason, str(error))
         self._store_answers = False
         self._retry_store_at_ms = self._now_ms() + self._config.retry_interval_ms
         self._parts.metrics.script_calls.labels(result=ScriptResult.UNAVAILABLE).inc()
 
     def _store_answered(self) -> None:
-        if not self._store_answers:
-            self._parts.metrics.dependency_up.labels(dependency=Dependency.REDIS).set(1)
-            self._logger.info(DEPENDENCY_RECOVERED, dependency=Dependency.REDIS.value, loop="apply")
+        self._parts.dependencies.heard(Dependency.REDIS, LOOP)
         self._store_answers = True
+
+    def _broker_failed(self, error: BrokerUnavailable) -> None:
+        self._parts.dependencies.lost(Dependency.KAFKA, LOOP, error.reason, str(error))
+        self._logger.warning(COMMIT_FAILED, reason=str(error))
 
     def _commit_if_due(self) -> None:
         if self._must_seek or not self._in_flight or self._now_ms() < self._commit_at_ms:
@@ -317,8 +316,8 @@ class ApplyLoop:
                 state = self._parts.store.inspect(shard)
             except ShardMoves:
                 continue
-            except StoreUnavailable:
-                self._store_failed()
+            except StoreUnavailable as error:
+                self._store_failed(error)
                 return
             self._store_answered()
             if not state.epoch or state.torn or state.server != state.verified_server:
@@ -337,13 +336,14 @@ class ApplyLoop:
         try:
             self._log.commit(committable.offsets, dead_letters, committable.membership)
         except BrokerUnavailable as error:
-            self._logger.warning(COMMIT_FAILED, reason=str(error))
+            self._broker_failed(error)
             return
         except (OwnershipLost, CommitFateUnknown) as error:
             self._logger.warning(COMMIT_FAILED, reason=str(error))
             self._must_seek = True
             return
         self._parts.waypoint(Waypoint.APPLY_AFTER_COMMIT)
+        self._parts.dependencies.heard(Dependency.KAFKA, LOOP)
         self._in_flight.remove(committable)
         self._parts.metrics.last_progress_timestamp.set(failed_at_ms / 1000)
         self._count_dead_letters(committable)
@@ -368,7 +368,7 @@ class ApplyLoop:
         try:
             self._log.seek_to_committed()
         except BrokerUnavailable as error:
-            self._logger.warning(COMMIT_FAILED, reason=str(error))
+            self._broker_failed(error)
             return
         self._must_seek = False
         self._parts.metrics.offset_seek_backs.inc()

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from reservation_worker.contracts.records import DeadLetter, OutputRecord, Record, Rejection
 from reservation_worker.domain.facts import InputFact
 from reservation_worker.ports import Clock, InputLog, Store, Waypoint
+from reservation_worker.telemetry.dependencies import Dependencies
 from reservation_worker.telemetry.metrics import Metrics
 
 
@@ -20,6 +21,7 @@ class ApplyParts:
     """Given the time of failure in milliseconds since the epoch as well."""
     clock: Clock
     metrics: Metrics
+    dependencies: Dependencies
     wake_publisher: Callable[[], None] = lambda: None
     """Is called when something new waits to be published."""
     waypoint: Callable[[Waypoint], None] = lambda _waypoint: None
@@ -32,7 +34,6 @@ class ApplyStatus:
     turned_at_ms: int
     """Monotonic."""
     holds_partitions: bool
-    store_answers: bool
     uncommitted_records: int
     problems: tuple[str, ...] = ()
     """Why the loop does not do its work, a sentence each; while there is one it is not ready."""

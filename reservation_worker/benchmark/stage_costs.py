@@ -19,6 +19,7 @@ from reservation_worker.benchmark.pass_through import apart, copies_from, pass_t
 from reservation_worker.benchmark.place import Place
 from reservation_worker.benchmark.seen import Seen, begin_group_at
 from reservation_worker.benchmark.step_ceiling import Passed, measure_at
+from reservation_worker.composition import store_config
 from reservation_worker.settings.model import Settings
 
 PASSES = 5
@@ -61,7 +62,7 @@ def measure_stages(
 
 def _read_outboxes(client: Redis, settings: Settings, passed: Passed) -> tuple[float, list[Entry]]:
     """Read all entries as the publisher does, but leave them packed."""
-    calls = Calls(client, settings.redis.attempts_max)
+    calls = Calls(client, store_config(settings))
     entries_max = settings.publish.entries_per_shard_max
     entries: list[Entry] = []
     begun = time.perf_counter()

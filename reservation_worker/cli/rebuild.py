@@ -121,9 +121,9 @@ def _demand(
     """Mark the shards; returns the epoch of each that could be marked."""
     epochs: dict[int, int] = {}
     for shard in shards:
-        epoch = store.inspect(shard).epoch
-        if epoch and restoring.demand(shard, epoch, reason):
-            epochs[shard] = epoch
+        inspected = store.inspect(shard)
+        if inspected.epoch and restoring.demand(shard, inspected, reason):
+            epochs[shard] = inspected.epoch
     return epochs
 
 

@@ -97,16 +97,15 @@ def run_worker(
     from reservation_worker.cli.failures import UsageFailed
     from reservation_worker.cli.release import release_version
     from reservation_worker.composition import Probe, build_metrics, build_worker
-    from reservation_worker.telemetry.labels import Dependency
+    from reservation_worker.settings.shown import settings_that_differ
     from reservation_worker.telemetry.log_events import HTTP_SERVER_STARTED
     from reservation_worker.worker import Role
 
     registry = CollectorRegistry()
     metrics = build_metrics(settings, registry)
-    for dependency in Dependency:
-        metrics.dependency_up.labels(dependency=dependency).set(1)
     metrics.build.info({"version": release_version()})
-    worker = build_worker(settings, Role(role.value), metrics, signals, surroundings)
+    about = {"version": release_version(), "settings": settings_that_differ(settings)}
+    worker = build_worker(settings, Role(role.value), metrics, signals, about, surroundings)
     http = settings.http
     try:
         server = ProbeServer(http.host, http.port, Probe(worker), registry)

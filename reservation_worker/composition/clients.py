@@ -23,7 +23,7 @@ from reservation_worker.adapters.redis.errors import CLIENT_ERRORS, translated
 from reservation_worker.adapters.redis.restoring import RedisRestoring
 from reservation_worker.adapters.redis.store import RedisStore
 from reservation_worker.composition.credentials import redis_credentials, sentinel_credentials
-from reservation_worker.ports import Clock
+from reservation_worker.ports import UNWATCHED, CallWatch, Clock
 from reservation_worker.settings.client_options import (
     kafka_options,
     redis_address,
@@ -53,7 +53,7 @@ def build_clock() -> Clock:
     return SystemClock()
 
 
-def kafka_config(settings: Settings) -> KafkaConfig:
+def kafka_config(settings: Settings, watch: CallWatch = UNWATCHED) -> KafkaConfig:
     """Return how to reach Kafka, and as whom."""
     kafka = settings.kafka
     return KafkaConfig(
@@ -65,6 +65,7 @@ def kafka_config(settings: Settings) -> KafkaConfig:
         max_poll_interval_ms=kafka.max_poll_interval_ms,
         transaction_timeout_ms=kafka.transaction_timeout_ms,
         request_timeout_ms=kafka.request_timeout_ms,
+        watch=watch,
         extra=kafka_options(kafka),
     )
 

@@ -39,6 +39,7 @@ def _account_policy(account: AccountSettings) -> AccountPolicy:
             incomplete_period_days=account.incomplete_period_days,
         ),
         reacquire=account.late_payment == "reacquire",
+        invoices_name_days=account.invoice_dates == "day",
     )
 
 

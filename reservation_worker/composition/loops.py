@@ -27,11 +27,14 @@ from reservation_worker.ports import Clock, InputLog, Store, Waypoint
 from reservation_worker.publish import PublishConfig, Publisher, PublishParts
 from reservation_worker.recovery import Recovery, RecoveryParts
 from reservation_worker.settings.model import Settings
+from reservation_worker.telemetry.dependencies import Dependencies
+from reservation_worker.telemetry.labels import Dependency
 from reservation_worker.telemetry.metrics import Metrics
 from reservation_worker.worker import (
     OwnerConfig,
     OwnerLoop,
     OwnerParts,
+    RegularQuestion,
 )
 
 
@@ -60,6 +63,7 @@ class Foundation:
     kafka: KafkaConfig
     clock: Clock
     metrics: Metrics
+    dependencies: Dependencies
     surroundings: Surroundings
 
 
@@ -99,6 +103,7 @@ def build_apply(foundation: Foundation, wake_publisher: Callable[[], None]) -> A
             dead_letter=build_dead_letter(settings),
             clock=foundation.clock,
             metrics=foundation.metrics,
+            dependencies=foundation.dependencies,
             wake_publisher=wake_publisher,
             waypoint=surroundings.waypoint,
         ),
@@ -113,6 +118,22 @@ def build_frontier(foundation: Foundation) -> PaymentFrontier:
         foundation.surroundings.store(build_store(settings)),
         foundation.clock,
         foundation.metrics,
+    )
+
+
+def build_questions(foundation: Foundation) -> tuple[RegularQuestion, ...]:
+    """Return what is asked all the time of Kafka and of Redis, with clients of its own."""
+    settings = foundation.settings
+    payments = KafkaPaymentOffsets(foundation.kafka, settings.topics.payment_approved)
+    asked = {
+        # Of any broker, and of the one that takes the commits of the input.
+        Dependency.KAFKA: payments.committed_offsets,
+        Dependency.REDIS: foundation.surroundings.store(build_store(settings)).now_ms,
+    }
+    interval_ms = settings.process.question_interval_ms
+    return tuple(
+        RegularQuestion(dependency, ask, interval_ms, foundation.dependencies)
+        for dependency, ask in asked.items()
     )
 
 
@@ -174,6 +195,7 @@ def build_owner(
             schedule=schedule,
             clock=clock,
             metrics=metrics,
+            dependencies=foundation.dependencies,
             wait_for_work=wait_for_work,
             close_producer=transactions.close,
         ),

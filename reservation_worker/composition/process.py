@@ -1,5 +1,7 @@
 """A whole worker process."""
 
+from collections.abc import Mapping
+
 from prometheus_client import CollectorRegistry
 
 from reservation_worker.adapters.http.server import ProbeAnswers
@@ -10,9 +12,12 @@ from reservation_worker.composition.loops import (
     build_apply,
     build_frontier,
     build_owner,
+    build_questions,
 )
 from reservation_worker.composition.topics import input_topics
+from reservation_worker.ports import CallWatch
 from reservation_worker.settings.model import Settings
+from reservation_worker.telemetry.dependencies import Dependencies
 from reservation_worker.telemetry.metrics import Metrics
 from reservation_worker.worker import (
     Role,
@@ -34,13 +39,28 @@ def build_worker(
     role: Role,
     metrics: Metrics,
     signals: StopSignals,
+    about: Mapping[str, object],
     surroundings: Surroundings | None = None,
 ) -> Worker:
-    """Return a process's worker; nothing is sent before it runs."""
+    """Return a process's worker; nothing is sent before it runs.
+
+    Args:
+        settings: all of them.
+        role: which loops it runs.
+        metrics: where it counts.
+        signals: what ends it.
+        about: what the log is told at its start beside role and slot; no secret.
+        surroundings: what is put around its parts.
+    """
     clock = build_clock()
+    watch = CallWatch(clock.monotonic_ms)
+    dependencies = Dependencies(metrics, clock.monotonic_ms, settings.process.silent_after_ms)
+    kafka = kafka_config(settings, watch)
     foundation = Foundation(
-        settings, kafka_config(settings), clock, metrics, surroundings or Surroundings()
+        settings, kafka, clock, metrics, dependencies, surroundings or Surroundings()
     )
+    if not role.publishes:
+        metrics.forget_frontier()
     wake_up = WakeUp()
     frontier = build_frontier(foundation) if role.publishes else None
     owner = build_owner(foundation, frontier, wake_up.wait) if frontier is not None else None
@@ -49,6 +69,7 @@ def build_worker(
             role=role,
             drain_timeout_ms=settings.process.drain_timeout_ms,
             loop_stalled_after_ms=settings.process.loop_stalled_after_ms,
+            heartbeat_interval_ms=settings.process.heartbeat_interval_ms,
         ),
         WorkerParts(
             apply=build_apply(foundation, wake_up.wake) if role.applies else None,
@@ -58,6 +79,10 @@ def build_worker(
             signals=signals,
             clock=clock,
             metrics=metrics,
+            dependencies=dependencies,
+            watch=watch,
+            questions=build_questions(foundation),
+            about={"slot": kafka.worker_slot, **about},
         ),
     )
 
@@ -73,4 +98,6 @@ class Probe:
         """Look at the worker."""
         health = self._worker.health()
         self._started = self._started or health.ready
-        return ProbeAnswers(health.live, health.ready, self._started, health.problems)
+        return ProbeAnswers(
+            health.live, health.ready, self._started, health.problems, health.remarks
+        )

@@ -23,7 +23,12 @@ from reservation_worker.contracts.inputs import (
 )
 from reservation_worker.contracts.json_text import JsonObject
 from reservation_worker.contracts.records import Record, Rejection, RejectionCode, record_bytes
-from reservation_worker.domain.deadline import DeadlineRules, OrderTerms, deadline_ms
+from reservation_worker.domain.deadline import (
+    DeadlineRules,
+    OrderTerms,
+    deadline_ms,
+    end_of_day_ms,
+)
 from reservation_worker.domain.facts import (
     BalanceCounted,
     Cause,
@@ -38,6 +43,8 @@ from reservation_worker.domain.facts import (
 
 RECORD_BYTES_MAX = 1024 * 1024
 """Key, value and headers of an input record together, unless a setting says otherwise."""
+YEAR_2000_MS = 946_684_800_000
+"""A record's timestamp before it is none: that of a producer without a clock, or without one."""
 CLOCK_SKEW_MS = 10 * 60 * 1000
 """How far a fact may lie ahead of its record's timestamp, unless a setting says otherwise."""
 
@@ -72,6 +79,8 @@ class AccountPolicy:
     deadline_rules: DeadlineRules = field(default_factory=DeadlineRules)
     reacquire: bool = True
     """Hold expired or denied units again after a late payment; else refund."""
+    invoices_name_days: bool = False
+    """The ERP knows only the day of an invoice: the goods may have left until its end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +144,8 @@ class Decoder:
             case PaymentApprovedBody():
                 return self._payment_approved(body, cause, latest_ms, prefix)
             case OrderInvoicedBody():
-                return _order_invoiced(body, cause, latest_ms, prefix)
+                compared_at_ms = self._compared_at_ms(body, record.timestamp_ms)
+                return _order_invoiced(body, compared_at_ms, cause, latest_ms, prefix)
             case OrderCanceledBody():
                 return _order_canceled(body, cause, latest_ms, prefix)
             case InventoryUpdatedBody():
@@ -156,6 +166,21 @@ class Decoder:
 
     def _policy(self, account: str) -> AccountPolicy:
         return self._accounts.get(account, self._account_defaults)
+
+    def _compared_at_ms(self, body: OrderInvoicedBody, record_ms: int) -> int:
+        """Return when the goods had left at the latest, as far as the record tells.
+
+        A record's timestamp that is none leaves the end of the day: later dates are more careful,
+        and no clock of a reader makes another fact of the same record.
+        """
+        policy = self._policy(body.account)
+        if not policy.invoices_name_days:
+            return body.invoiced_at_ms
+        return end_of_day_ms(
+            body.invoiced_at_ms,
+            policy.deadline_rules.time_zone,
+            told_at_ms=None if record_ms < YEAR_2000_MS else record_ms,
+        )
 
     def _order_completed(
         self, body: OrderCompletedBody, cause: Cause, latest_ms: int, prefix: str
@@ -205,7 +230,7 @@ class Decoder:
 
 
 def _order_invoiced(
-    body: OrderInvoicedBody, cause: Cause, latest_ms: int, prefix: str
+    body: OrderInvoicedBody, compared_at_ms: int, cause: Cause, latest_ms: int, prefix: str
 ) -> OrderInvoiced | Rejection:
     if body.invoiced_at_ms > latest_ms:
         return _clock_skew(prefix, "invoiced_at")
@@ -213,6 +238,7 @@ def _order_invoiced(
         body.account,
         body.order_id,
         body.invoiced_at_ms,
+        compared_at_ms,
         body.invoice_id,
         _line_units(body.lines),
         cause,

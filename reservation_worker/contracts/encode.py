@@ -1,12 +1,13 @@
 """From what a step did to the records that say so: the same bytes for the same event."""
 
 from collections.abc import Iterable
-from typing import assert_never
+from typing import Final, assert_never
 
 from reservation_worker.contracts.instants import instant_text, optional_instant_text
 from reservation_worker.contracts.records import OutputRecord
 from reservation_worker.contracts.removed import orphan_record, tombstone_record
 from reservation_worker.contracts.written import (
+    EVENT_SOURCE,
     WrittenAcknowledgedLine,
     WrittenAcknowledgedUnits,
     WrittenAcknowledgement,
@@ -31,6 +32,7 @@ from reservation_worker.contracts.written import (
 from reservation_worker.domain.facts import Cause, LineUnits
 from reservation_worker.domain.keys import join_key
 from reservation_worker.domain.outcome import (
+    AcknowledgedLine,
     PublishedEvent,
     ReservationChanged,
     ReservationRemoved,
@@ -46,32 +48,43 @@ from reservation_worker.domain.reservation import (
 )
 from reservation_worker.domain.stock import Stock
 
+UNNAMED_SOURCE: Final = EVENT_SOURCE.encode()
+"""Of events that no deployment publishes: a test's, or an audit's."""
 
-def encode_step(shard: int, step: int, events: Iterable[PublishedEvent]) -> list[OutputRecord]:
+
+def encode_step(
+    shard: int, step: int, events: Iterable[PublishedEvent], source: bytes = UNNAMED_SOURCE
+) -> list[OutputRecord]:
     """Return the records of one step, in the order of its events; dead letters behind them."""
     prefix = f"{shard}-{step}-"
     told = list(events)
-    records = [encode_event(event, f"{prefix}{index}", shard) for index, event in enumerate(told)]
+    records = [
+        encode_event(event, f"{prefix}{index}", shard, source) for index, event in enumerate(told)
+    ]
     removals = (event for event in told if isinstance(event, ReservationRemoved))
     return records + [orphan_record(removed) for removed in removals if removed.early_facts]
 
 
-def encode_event(event: PublishedEvent, event_id: str, partition: int) -> OutputRecord:
+def encode_event(
+    event: PublishedEvent, event_id: str, partition: int, source: bytes = UNNAMED_SOURCE
+) -> OutputRecord:
     """Return the record of one event; ``event_id`` is ``shard-step-index``."""
     match event:
         case ReservationChanged():
-            return _reservation_changed(event, event_id, partition)
+            return _reservation_changed(event, event_id, partition, source)
         case UnitsAcknowledged():
-            return _units_acknowledged(event, event_id, partition)
+            return _units_acknowledged(event, event_id, partition, source)
         case StockChanged():
-            return _stock_changed(event, event_id, partition)
+            return _stock_changed(event, event_id, partition, source)
         case ReservationRemoved():
-            return tombstone_record(event, event_id, partition)
+            return tombstone_record(event, event_id, partition, source)
         case _:
             assert_never(event)
 
 
-def _reservation_changed(event: ReservationChanged, event_id: str, partition: int) -> OutputRecord:
+def _reservation_changed(
+    event: ReservationChanged, event_id: str, partition: int, source: bytes
+) -> OutputRecord:
     reservation = event.reservation
     cause = event.cause
     body = WrittenReservation(
@@ -107,6 +120,7 @@ def _reservation_changed(event: ReservationChanged, event_id: str, partition: in
                 shortage.stock_id.sku,
                 shortage.requested,
                 shortage.available,
+                shortage.unknown,
             )
             for shortage in event.shortages
         ],
@@ -116,10 +130,12 @@ def _reservation_changed(event: ReservationChanged, event_id: str, partition: in
         internal=_reservation_internal(reservation),
     )
     traceparent = None if cause is None else cause.traceparent
-    return reservation_record(body, reservation.id.key.encode(), traceparent, partition)
+    return reservation_record(body, reservation.id.key.encode(), traceparent, partition, source)
 
 
-def _units_acknowledged(event: UnitsAcknowledged, event_id: str, partition: int) -> OutputRecord:
+def _units_acknowledged(
+    event: UnitsAcknowledged, event_id: str, partition: int, source: bytes
+) -> OutputRecord:
     body = WrittenAcknowledgement(
         event_id=event_id,
         account=event.account,
@@ -127,17 +143,24 @@ def _units_acknowledged(event: UnitsAcknowledged, event_id: str, partition: int)
         version=event.version,
         acknowledged_at=instant_text(event.acknowledged_at_ms),
         invoice_id=event.invoice_id,
-        lines=[
-            WrittenAcknowledgedLine(line.line_id, line.warehouse_id, line.sku, line.quantity)
-            for line in event.lines
-        ],
+        lines=_acknowledged_lines(event.lines),
+        already_counted=_acknowledged_lines(event.already_counted),
     )
     key = join_key(event.account, event.order_id).encode()
     traceparent = None if event.cause is None else event.cause.traceparent
-    return acknowledgement_record(body, key, traceparent, partition)
+    return acknowledgement_record(body, key, traceparent, partition, source)
 
 
-def _stock_changed(event: StockChanged, event_id: str, partition: int) -> OutputRecord:
+def _acknowledged_lines(lines: tuple[AcknowledgedLine, ...]) -> list[WrittenAcknowledgedLine]:
+    return [
+        WrittenAcknowledgedLine(line.line_id, line.warehouse_id, line.sku, line.quantity)
+        for line in lines
+    ]
+
+
+def _stock_changed(
+    event: StockChanged, event_id: str, partition: int, source: bytes
+) -> OutputRecord:
     stock = event.stock
     body = WrittenStock(
         event_id=event_id,
@@ -156,7 +179,8 @@ def _stock_changed(event: StockChanged, event_id: str, partition: int) -> Output
         internal=_stock_internal(stock, event.cause),
     )
     occurred_at = instant_text(event.occurred_at_ms)
-    return stock_record(body, stock.id.key.encode(), occurred_at, event.traceparent, partition)
+    key = stock.id.key.encode()
+    return stock_record(body, key, occurred_at, event.traceparent, partition, source)
 
 
 def _reservation_internal(reservation: Reservation) -> WrittenReservationInternal:
@@ -164,7 +188,7 @@ def _reservation_internal(reservation: Reservation) -> WrittenReservationInterna
         order_digest=reservation.order_digest,
         payment_id=reservation.payment_id,
         acknowledged=tuple(
-            WrittenAcknowledgedUnits(units.line_index, units.invoiced_at_ms, units.units)
+            WrittenAcknowledgedUnits(units.line_index, units.compared_at_ms, units.units)
             for units in reservation.acknowledged
         ),
         invoices=_remembered(reservation.invoices),
@@ -182,7 +206,9 @@ def _remembered(documents: tuple[Remembered, ...]) -> tuple[WrittenRemembered, .
 def _kept(kept: Kept) -> WrittenKept:
     match kept:
         case KeptInvoice():
-            return WrittenKeptInvoice(kept.invoice_id, kept.invoiced_at_ms, _units(kept.lines))
+            return WrittenKeptInvoice(
+                kept.invoice_id, kept.invoiced_at_ms, _units(kept.lines), kept.compared_at_ms
+            )
         case KeptCancellation():
             return WrittenKeptCancellation(kept.cancellation_id, _units(kept.lines))
         case _:

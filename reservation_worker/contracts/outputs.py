@@ -74,14 +74,18 @@ class ShortageBody(OutputBody):
     sku: Id
     requested: Count
     available: Integer
+    """What could be sold, after the stock's limit."""
+    unknown: Flag = False
+    """Nobody has counted this stock yet."""
 
 
 class AcknowledgedUnitsBody(OutputBody):
-    """Acknowledged, not yet settled units of one line with one invoice date."""
+    """Acknowledged, not yet settled units of one line with one date."""
 
     line: Count
     """Position of the line in its order, from 0."""
     invoiced_at_ms: Milliseconds
+    """What is compared with counts; the name was given when it was the invoice's own date."""
     units: LineQuantity
 
 
@@ -106,6 +110,8 @@ class KeptInvoiceBody(OutputBody):
     id: Id | None
     at_ms: Milliseconds
     lines: tuple[KeptUnitsBody, ...] = ()
+    compared_at_ms: Milliseconds | None = None
+    """None in what was written before invoices had it: it is at_ms."""
 
 
 class KeptCancellationBody(OutputBody):
@@ -163,7 +169,7 @@ class ReservationChangedBody(OutputBody):
 
 
 class AcknowledgedLineBody(OutputBody):
-    """Units of one line that the ERP must still take out of its stock."""
+    """Units of one line that an invoice has moved."""
 
     line_id: Id
     warehouse_id: Id
@@ -172,7 +178,10 @@ class AcknowledgedLineBody(OutputBody):
 
 
 class AcknowledgedReservationBody(OutputBody):
-    """What one invoice acknowledged: an ERP that adds these up is right."""
+    """What one invoice moved: an ERP that adds up the lines is right.
+
+    Lines or already_counted may be empty, not both: nothing is settled without a word.
+    """
 
     event_id: EventId
     account: Id
@@ -181,6 +190,9 @@ class AcknowledgedReservationBody(OutputBody):
     acknowledged_at_ms: Annotated[Instant, Field(alias="acknowledged_at")]
     invoice_id: Id | None
     lines: tuple[AcknowledgedLineBody, ...]
+    """What the ERP must still take out of its stock."""
+    already_counted: tuple[AcknowledgedLineBody, ...] = ()
+    """What a count dated at or after the invoice has taken out already."""
 
 
 class StockInternalBody(OutputBody):

@@ -41,7 +41,7 @@ class RejectionCode(StrEnum):
     CLOCK_SKEW = "CLOCK_SKEW"
     """A time too far ahead of the record's own timestamp, or of now."""
     BALANCE_DIFFERS = "BALANCE_DIFFERS"
-    """Another balance with the same ``counted_at`` stands."""
+    """A more careful balance of the same ``counted_at`` stands."""
     ORPHANED = "ORPHANED"
     """Facts whose order never came."""
     ACCOUNT_NOT_ALLOWED = "ACCOUNT_NOT_ALLOWED"
@@ -149,7 +149,7 @@ def rejection_of(outcome: OutcomeKind) -> Rejection | None:
         return Rejection(
             RejectionCode.BALANCE_DIFFERS,
             "/counted_at",
-            "Another balance with the same counted_at and other contents stands.",
+            "A more careful balance with the same counted_at stands.",
         )
     if outcome is OutcomeKind.OUT_OF_BOUNDS:
         return Rejection(

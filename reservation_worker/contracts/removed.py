@@ -22,7 +22,6 @@ from reservation_worker.contracts.records import (
     Rejection,
     RejectionCode,
 )
-from reservation_worker.contracts.written import EVENT_SOURCE
 from reservation_worker.domain.outcome import ReservationRemoved
 
 REMOVED_TYPE: Final = "reservation.removed.v1"
@@ -32,7 +31,9 @@ _ORPHANED: Final = Rejection(
 )
 
 
-def tombstone_record(removed: ReservationRemoved, event_id: str, partition: int) -> OutputRecord:
+def tombstone_record(
+    removed: ReservationRemoved, event_id: str, partition: int, source: bytes
+) -> OutputRecord:
     """Return the record after which compaction forgets a reservation."""
     key = removed.reservation_id.key.encode()
     return OutputRecord(
@@ -43,7 +44,7 @@ def tombstone_record(removed: ReservationRemoved, event_id: str, partition: int)
         (
             ("ce_specversion", b"1.0"),
             ("ce_id", event_id.encode()),
-            ("ce_source", EVENT_SOURCE.encode()),
+            ("ce_source", source),
             ("ce_type", REMOVED_TYPE.encode()),
             ("ce_subject", key),
             ("ce_time", instant_text(removed.removed_at_ms).encode()),

@@ -3,6 +3,7 @@
 from typing import assert_never
 
 from reservation_worker.contracts.outputs import (
+    AcknowledgedLineBody,
     AcknowledgedReservationBody,
     CauseBody,
     KeptCancellationBody,
@@ -108,6 +109,7 @@ def restore_reservation_changed(
                 StockId(body.account, shortage.warehouse_id, shortage.sku),
                 shortage.requested,
                 shortage.available,
+                shortage.unknown,
             )
             for shortage in body.shortages
         ),
@@ -126,11 +128,15 @@ def restore_units_acknowledged(
         version=body.version,
         acknowledged_at_ms=body.acknowledged_at_ms,
         invoice_id=body.invoice_id,
-        lines=tuple(
-            AcknowledgedLine(line.line_id, line.warehouse_id, line.sku, line.quantity)
-            for line in body.lines
-        ),
+        lines=_acknowledged_lines(body.lines),
+        already_counted=_acknowledged_lines(body.already_counted),
         cause=cause,
+    )
+
+
+def _acknowledged_lines(lines: tuple[AcknowledgedLineBody, ...]) -> tuple[AcknowledgedLine, ...]:
+    return tuple(
+        AcknowledgedLine(line.line_id, line.warehouse_id, line.sku, line.quantity) for line in lines
     )
 
 
@@ -150,7 +156,8 @@ def restore_stock_changed(
 def _kept(kept: KeptInvoiceBody | KeptCancellationBody) -> Kept:
     match kept:
         case KeptInvoiceBody():
-            return KeptInvoice(kept.id, kept.at_ms, _line_units(kept.lines))
+            compared_at_ms = kept.at_ms if kept.compared_at_ms is None else kept.compared_at_ms
+            return KeptInvoice(kept.id, kept.at_ms, compared_at_ms, _line_units(kept.lines))
         case KeptCancellationBody():
             return KeptCancellation(kept.id, _line_units(kept.lines))
         case _:

@@ -63,6 +63,7 @@ OUTPUT_EXAMPLES: Final[dict[OutputTopic, dict[str, Any]]] = {
         "acknowledged_at": "2026-11-24T09:00:00Z",
         "invoice_id": "NF-1001",
         "lines": [_LINE],
+        "already_counted": [],
     },
     OutputTopic.STOCK_CHANGED: {
         "event_id": "3-1207-15",

@@ -13,6 +13,7 @@ import msgspec
 from reservation_worker.contracts.records import OutputRecord, OutputTopic
 
 EVENT_SOURCE: Final = "/reservation-worker"
+"""What releases wrote that did not name their group, and what the name of a group is put behind."""
 EVENT_TYPE_OF: Final[dict[OutputTopic, str]] = {
     OutputTopic.RESERVATION_CHANGED: "reservation.changed.v1",
     OutputTopic.ACKNOWLEDGED_RESERVATION: "reservation.acknowledged.v1",
@@ -67,10 +68,14 @@ class WrittenShortage(msgspec.Struct, frozen=True, gc=False):
     sku: str
     requested: int
     available: int
+    unknown: bool = False
 
 
 class WrittenAcknowledgedUnits(msgspec.Struct, frozen=True, gc=False):
-    """Acknowledged, not yet settled units of one line, counted from 0, with one date."""
+    """Acknowledged, not yet settled units of one line, counted from 0, with one date.
+
+    The date is the one that is compared with counts; the name was given when it was the invoice's.
+    """
 
     line: int
     invoiced_at_ms: int
@@ -97,6 +102,8 @@ class WrittenKeptInvoice(msgspec.Struct, frozen=True, gc=False, tag_field="kind"
     id: str | None
     at_ms: int
     lines: Sequence[WrittenUnits]
+    compared_at_ms: int | None = None
+    """None in what was written before invoices had it: it is ``at_ms``."""
 
 
 class WrittenKeptCancellation(
@@ -155,7 +162,7 @@ class WrittenReservation(msgspec.Struct, frozen=True, gc=False):
 
 
 class WrittenAcknowledgedLine(msgspec.Struct, frozen=True, gc=False):
-    """Units of one line that the ERP must still take out of its stock."""
+    """Units of one line that an invoice has moved."""
 
     line_id: str
     warehouse_id: str
@@ -173,6 +180,7 @@ class WrittenAcknowledgement(msgspec.Struct, frozen=True, gc=False):
     acknowledged_at: str
     invoice_id: str | None
     lines: Sequence[WrittenAcknowledgedLine]
+    already_counted: Sequence[WrittenAcknowledgedLine]
 
 
 class WrittenStockInternal(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
@@ -227,7 +235,11 @@ def written_stock(value: bytes) -> WrittenStock:
 
 
 def reservation_record(
-    body: WrittenReservation, key: bytes, traceparent: str | None, partition: int
+    body: WrittenReservation,
+    key: bytes,
+    traceparent: str | None,
+    partition: int,
+    source: bytes,
 ) -> OutputRecord:
     """Return the record of a change of a reservation."""
     return OutputRecord(
@@ -242,14 +254,19 @@ def reservation_record(
             body.account,
             body.occurred_at,
             traceparent,
+            source,
         ),
     )
 
 
 def acknowledgement_record(
-    body: WrittenAcknowledgement, key: bytes, traceparent: str | None, partition: int
+    body: WrittenAcknowledgement,
+    key: bytes,
+    traceparent: str | None,
+    partition: int,
+    source: bytes,
 ) -> OutputRecord:
-    """Return the record of what one invoice acknowledged."""
+    """Return the record of what one invoice moved."""
     return OutputRecord(
         OutputTopic.ACKNOWLEDGED_RESERVATION,
         partition,
@@ -262,12 +279,18 @@ def acknowledgement_record(
             body.account,
             body.acknowledged_at,
             traceparent,
+            source,
         ),
     )
 
 
 def stock_record(
-    body: WrittenStock, key: bytes, occurred_at: str, traceparent: str | None, partition: int
+    body: WrittenStock,
+    key: bytes,
+    occurred_at: str,
+    traceparent: str | None,
+    partition: int,
+    source: bytes,
 ) -> OutputRecord:
     """Return the record of a stock after a step; ``occurred_at`` of the last fact of the step."""
     return OutputRecord(
@@ -275,7 +298,15 @@ def stock_record(
         partition,
         key,
         _to_json(body),
-        _headers(_STOCK_CHANGED_HEADER, body.event_id, key, body.account, occurred_at, traceparent),
+        _headers(
+            _STOCK_CHANGED_HEADER,
+            body.event_id,
+            key,
+            body.account,
+            occurred_at,
+            traceparent,
+            source,
+        ),
     )
 
 
@@ -284,7 +315,6 @@ def _type_header(topic: OutputTopic) -> Header:
 
 
 _SPECIFICATION_HEADER: Final = ("ce_specversion", b"1.0")
-_SOURCE_HEADER: Final = ("ce_source", EVENT_SOURCE.encode())
 _CONTENT_TYPE_HEADER: Final = ("content-type", b"application/json")
 _RESERVATION_CHANGED_HEADER: Final = _type_header(OutputTopic.RESERVATION_CHANGED)
 _ACKNOWLEDGED_RESERVATION_HEADER: Final = _type_header(OutputTopic.ACKNOWLEDGED_RESERVATION)
@@ -298,12 +328,13 @@ def _headers(
     account: str,
     occurred_at: str,
     traceparent: str | None,
+    source: bytes,
 ) -> tuple[Header, ...]:
     """Return the CloudEvents attributes of binary mode, in a fixed order."""
     headers = (
         _SPECIFICATION_HEADER,
         ("ce_id", event_id.encode()),
-        _SOURCE_HEADER,
+        ("ce_source", source),
         type_header,
         ("ce_subject", key),
         ("ce_time", occurred_at.encode()),

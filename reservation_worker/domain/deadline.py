@@ -87,6 +87,19 @@ def _first_that_applies(rules: DeadlineRules, terms: OrderTerms) -> int:
     return terms.completed_at_ms + rules.default_period_seconds * 1000
 
 
+def end_of_day_ms(instant_ms: int, time_zone: tzinfo, *, told_at_ms: int | None) -> int:
+    """Return 24:00 of the day of an instant, but not later than when it was told (None: unknown).
+
+    The instant itself where no calendar has that day.
+    """
+    try:
+        day = (_EPOCH + timedelta(milliseconds=instant_ms)).astimezone(time_zone).date()
+        day_end_ms = _day_end_ms(day, 0, time_zone)
+    except OverflowError:
+        return instant_ms
+    return day_end_ms if told_at_ms is None else min(day_end_ms, told_at_ms)
+
+
 @lru_cache(maxsize=4096)
 def _day_end_ms(day: date, days_later: int, time_zone: tzinfo) -> int:
     """Return 24:00 of the day that is so many days later.

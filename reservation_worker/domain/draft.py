@@ -52,10 +52,15 @@ class DraftLine:
 
 @dataclass(slots=True)
 class DraftAcknowledgement:
-    """What one invoice acknowledged: units by line index."""
+    """What one invoice moved: units by line index."""
 
     invoice: KeptInvoice
     units: dict[int, int] = field(default_factory=dict)
+    already_counted: dict[int, int] = field(default_factory=dict)
+
+    def copied(self) -> "DraftAcknowledgement":
+        """Return one that can go on by itself."""
+        return DraftAcknowledgement(self.invoice, dict(self.units), dict(self.already_counted))
 
 
 class Draft:
@@ -84,7 +89,7 @@ class Draft:
             for line in reservation.lines
         ]
         self.acknowledged = {
-            (units.line_index, units.invoiced_at_ms): units.units
+            (units.line_index, units.compared_at_ms): units.units
             for units in reservation.acknowledged
         }
         self.invoices = reservation.invoices
@@ -130,6 +135,11 @@ class Draft:
         found = ((self.line_index(line.line_id), line.quantity) for line in lines)
         return [(index, units) for index, units in found if index is not None]
 
+    def compared_at_ms(self, invoice: KeptInvoice) -> int:
+        """Return what is compared with counts: goods cannot leave before they are sold."""
+        assert self.completed_at_ms is not None, "an invoice moves units of an order that is known"
+        return max(invoice.compared_at_ms, self.completed_at_ms)
+
     def stock(self, stock_id: StockId) -> Stock:
         """Return a stock as the draft has it; one never heard of is empty."""
         return self._stocks.get(stock_id) or self._stocks_before.get(stock_id) or Stock(id=stock_id)
@@ -140,7 +150,7 @@ class Draft:
         Demand is summed per stock before it is checked.
         """
         return tuple(
-            Shortage(stock_id, demand, before.sellable)
+            Shortage(stock_id, demand, before.sellable, before.counted_at_ms is None)
             for stock_id, after in self._stocks.items()
             if (before := earlier.stock(stock_id))
             and (demand := before.available - after.available) > 0
@@ -155,9 +165,7 @@ class Draft:
         other.lines = [copy(line) for line in self.lines]
         other.acknowledged = dict(self.acknowledged)
         other.conflicts = set(self.conflicts)
-        other.acknowledgements = [
-            DraftAcknowledgement(done.invoice, dict(done.units)) for done in self.acknowledgements
-        ]
+        other.acknowledgements = [done.copied() for done in self.acknowledgements]
         other.__dict__["_stocks"] = dict(self._stocks)
         return other
 
@@ -230,10 +238,10 @@ class Draft:
         """Settle the units that a balance has taken out of a stock; tell whether there were any."""
         order_id = self.before.id.order_id
         released = [
-            (index, invoiced_at_ms)
-            for (index, invoiced_at_ms), units in self.acknowledged.items()
+            (index, compared_at_ms)
+            for (index, compared_at_ms), units in self.acknowledged.items()
             if self.lines[index].stock_id == stock.id
-            and stock.has_released(AcknowledgedEntry(invoiced_at_ms, order_id, index, units))
+            and stock.has_released(AcknowledgedEntry(compared_at_ms, order_id, index, units))
         ]
         for key in released:
             units = self.acknowledged.pop(key)
@@ -244,23 +252,24 @@ class Draft:
 
     def _hand_over(self, index: int, units: int, into: DraftAcknowledgement) -> None:
         line = self.lines[index]
-        invoiced_at_ms = into.invoice.invoiced_at_ms
+        compared_at_ms = self.compared_at_ms(into.invoice)
         stock = self.stock(line.stock_id)
-        if stock.covers(invoiced_at_ms):
+        if stock.covers(compared_at_ms):
             line.settled += units
+            into.already_counted[index] = into.already_counted.get(index, 0) + units
             return
         line.acknowledged += units
         into.units[index] = into.units.get(index, 0) + units
         order_id = self.before.id.order_id
-        key = (index, invoiced_at_ms)
+        key = (index, compared_at_ms)
         earlier = self.acknowledged.get(key, 0)
         self.acknowledged[key] = earlier + units
         entries = [
             entry
             for entry in stock.entries
-            if not earlier or entry != AcknowledgedEntry(invoiced_at_ms, order_id, index, earlier)
+            if not earlier or entry != AcknowledgedEntry(compared_at_ms, order_id, index, earlier)
         ]
-        entry = AcknowledgedEntry(invoiced_at_ms, order_id, index, earlier + units)
+        entry = AcknowledgedEntry(compared_at_ms, order_id, index, earlier + units)
         insort(entries, entry, key=lambda one: one.place)
         self._put(replace(stock, acknowledged=stock.acknowledged + units, entries=tuple(entries)))
 
@@ -312,8 +321,8 @@ class Draft:
                 for line in self.lines
             ),
             acknowledged=tuple(
-                AcknowledgedUnits(index, invoiced_at_ms, units)
-                for (index, invoiced_at_ms), units in self.acknowledged.items()
+                AcknowledgedUnits(index, compared_at_ms, units)
+                for (index, compared_at_ms), units in self.acknowledged.items()
             ),
             invoices=self.invoices,
             cancellations=self.cancellations,

@@ -73,7 +73,7 @@ class OrderCompleted:
 
     @property
     def digest(self) -> str:
-        """The same for the same lines, in whatever order they are written."""
+        """Stands for the lines, in whatever order they are written."""
         ordered = sorted(self.lines, key=lambda line: line.line_id)
         return contents_digest(
             *(
@@ -104,6 +104,11 @@ class OrderInvoiced:
     account: str
     order_id: str
     invoiced_at_ms: int
+    """The invoice's own date, which is published."""
+    compared_at_ms: int
+    """When the goods had left at the latest, as far as the invoice tells: a count from then on no
+    longer has them.
+    """
     invoice_id: str | None
     """None only where no lines are named: then it is *the* whole invoice."""
     lines: tuple[LineUnits, ...]
@@ -111,8 +116,8 @@ class OrderInvoiced:
 
     @property
     def digest(self) -> str:
-        """Stands for the date and the lines, in whatever order they are written."""
-        return contents_digest(str(self.invoiced_at_ms), *_units_parts(self.lines))
+        """Stands for the lines: many senders stamp each delivery of an invoice anew."""
+        return contents_digest(*_units_parts(self.lines))
 
 
 @value_class(frozen=True, slots=True)

@@ -20,7 +20,7 @@ def take_invoice(draft: Draft, invoice: KeptInvoice) -> None:
         if from_held:
             draft.acknowledge_held_units(index, from_held, done)
         if units > from_held:
-            if draft.stock(line.stock_id).covers(invoice.invoiced_at_ms):
+            if draft.stock(line.stock_id).covers(draft.compared_at_ms(invoice)):
                 draft.acknowledge_open_units(index, units - from_held, done)
             else:
                 missing.append((index, units - from_held))
@@ -36,7 +36,7 @@ def _acknowledge_missing(
     missing: list[tuple[int, int]],
 ) -> DraftAcknowledgement:
     """Hold units again and acknowledge them, all or none; the invoice is kept if none."""
-    trial, tried = draft.trial(), DraftAcknowledgement(invoice, dict(done.units))
+    trial, tried = draft.trial(), done.copied()
     for index, units in missing:
         trial.acknowledge_open_units(index, units, tried)
     shortages = trial.shortages_since(draft)
@@ -79,5 +79,5 @@ def take_effect(draft: Draft, invoice: KeptInvoice) -> None:
 
 
 def _publish_to_erp(draft: Draft, done: DraftAcknowledgement) -> None:
-    if done.units:
+    if done.units or done.already_counted:
         draft.acknowledgements.append(done)

@@ -41,6 +41,7 @@ from reservation_worker.domain.outcome import (
     UnitsAcknowledged,
 )
 from reservation_worker.domain.reservation import (
+    OVER,
     REMOVABLE,
     KeptCancellation,
     KeptInvoice,
@@ -145,14 +146,7 @@ def decide(
 
 def _order_completed(draft: Draft, fact: OrderCompleted) -> Outcome:
     if draft.is_known:
-        if draft.order_digest == fact.digest:
-            return REPEAT
-        return _contradicted(
-            draft,
-            Conflict.ORDER_DIFFERS,
-            ("", fact.digest),
-            _Stated(Reason.ORDER_COMPLETED, fact.completed_at_ms, fact.cause),
-        )
+        return _order_again(draft, fact)
     draft.completed_at_ms, draft.order_digest = fact.completed_at_ms, fact.digest
     draft.expires_at_ms = fact.expires_at_ms
     draft.open_order(fact.lines)
@@ -168,6 +162,27 @@ def _order_completed(draft: Draft, fact: OrderCompleted) -> Outcome:
     else:
         draft.adopt(trial)
     return _changed(draft, _Stated(Reason.ORDER_COMPLETED, fact.completed_at_ms, fact.cause))
+
+
+def _order_again(draft: Draft, fact: OrderCompleted) -> Outcome:
+    """While the order lives, its lines say whether it is the same; then ``completed_at`` as well.
+
+    Senders stamp their deliveries anew, and shops give a number out again that is done with.
+    """
+    is_over = draft.before.status in OVER
+    if fact.digest == draft.order_digest:
+        if not is_over or fact.completed_at_ms == draft.completed_at_ms:
+            return REPEAT
+    elif not is_over:
+        told = join_key(Conflict.ORDER_DIFFERS, "", fact.digest)
+        if any(key.startswith(told) for key in draft.remembered_conflicts):
+            return REPEAT
+    return _contradicted(
+        draft,
+        Conflict.ORDER_DIFFERS,
+        ("", fact.digest, str(fact.completed_at_ms)),
+        _Stated(Reason.ORDER_COMPLETED, fact.completed_at_ms, fact.cause),
+    )
 
 
 def _take_early_facts(draft: Draft, early: tuple[KeptInvoice | KeptCancellation, ...]) -> None:
@@ -188,9 +203,12 @@ def _take_early_facts(draft: Draft, early: tuple[KeptInvoice | KeptCancellation,
 def _payment_approved(draft: Draft, fact: PaymentApproved) -> Outcome:
     stated = _Stated(Reason.PAYMENT_APPROVED, fact.approved_at_ms, fact.cause)
     if draft.is_paid:
-        if None in (fact.payment_id, draft.payment_id) or fact.payment_id == draft.payment_id:
+        if fact.payment_id is None or fact.payment_id == draft.payment_id:
             return REPEAT
-        return _contradicted(draft, Conflict.PAID_TWICE, (fact.payment_id or "", ""), stated)
+        if draft.payment_id is None:
+            draft.payment_id = fact.payment_id
+            return _changed(draft, stated)
+        return _contradicted(draft, Conflict.PAID_TWICE, (fact.payment_id, ""), stated)
     draft.confirm_held_units(fact.approved_at_ms, fact.payment_id)
     if fact.reacquire and draft.has_open_units:
         _hold_again(draft)
@@ -224,7 +242,7 @@ def _order_invoiced(draft: Draft, fact: OrderInvoiced) -> Outcome:
     if len(draft.invoices) >= REMEMBERED_PER_RESERVATION_MAX:
         return OUT_OF_BOUNDS
     draft.remember_invoice(fact.invoice_id, fact.digest)
-    invoice = KeptInvoice(fact.invoice_id, fact.invoiced_at_ms, fact.lines)
+    invoice = KeptInvoice(fact.invoice_id, fact.invoiced_at_ms, fact.compared_at_ms, fact.lines)
     if draft.is_known:
         take_invoice(draft, invoice)
     else:
@@ -315,7 +333,7 @@ def _seen(remembered: tuple[Remembered, ...], fact_id: str | None) -> Remembered
 
 
 def _contradicted(
-    draft: Draft, conflict: Conflict, contents: tuple[str, str], stated: _Stated
+    draft: Draft, conflict: Conflict, contents: tuple[str, ...], stated: _Stated
 ) -> Outcome:
     """Publish a contradiction once: it moves no units, and the same again is a repeat."""
     key = join_key(conflict, *contents)
@@ -362,10 +380,17 @@ def _acknowledgement(
         version=after.version,
         acknowledged_at_ms=done.invoice.invoiced_at_ms,
         invoice_id=done.invoice.invoice_id,
-        lines=tuple(
-            AcknowledgedLine(line.line_id, line.warehouse_id, line.sku, units)
-            for index, units in sorted(done.units.items())
-            for line in (after.lines[index],)
-        ),
+        lines=_acknowledged_lines(after, done.units),
+        already_counted=_acknowledged_lines(after, done.already_counted),
         cause=cause,
+    )
+
+
+def _acknowledged_lines(
+    after: Reservation, units: Mapping[int, int]
+) -> tuple[AcknowledgedLine, ...]:
+    return tuple(
+        AcknowledgedLine(line.line_id, line.warehouse_id, line.sku, count)
+        for index, count in sorted(units.items())
+        for line in (after.lines[index],)
     )

@@ -20,7 +20,7 @@ class OutcomeKind(StrEnum):
     CONFLICT = "conflict"
     """A change that names at least one conflict."""
     BALANCE_DIFFERS = "balance_differs"
-    """Nothing changed: another balance with the same ``counted_at`` stands. Dead-lettered."""
+    """Nothing changed: a more careful balance of the same ``counted_at`` stands. Dead-lettered."""
     OUT_OF_BOUNDS = "out_of_bounds"
     """Nothing changed: the reservation remembers, or would publish, too much. Dead-lettered."""
 
@@ -57,6 +57,8 @@ class Shortage:
     requested: int
     available: int
     """What could be sold, after the stock's limit; never below 0."""
+    unknown: bool = False
+    """Nobody has counted this stock yet."""
 
 
 @value_class(frozen=True, slots=True)
@@ -86,11 +88,12 @@ class Remark:
     """A stock could not give what was asked of it."""
     conflicts: tuple[Conflict, ...]
     refund_needed: bool
+    """Not of a change that only gave an earlier payment its id."""
 
 
-def remark_on(change: ReservationChanged) -> Remark | None:
+def remark_on(change: ReservationChanged, before: Reservation | None) -> Remark | None:
     """Return what there is to count; None if there is nothing."""
-    refund_needed = change.reservation.refund_needed
+    refund_needed = change.reservation.refund_needed and not _only_names(change, before)
     is_expiry = change.reason is Reason.DEADLINE_REACHED
     if not (change.shortages or change.conflicts or refund_needed or is_expiry):
         return None
@@ -103,9 +106,14 @@ def remark_on(change: ReservationChanged) -> Remark | None:
     )
 
 
+def _only_names(change: ReservationChanged, before: Reservation | None) -> bool:
+    is_second = before is not None and before.paid_at_ms is not None
+    return is_second and change.reason is Reason.PAYMENT_APPROVED and not change.conflicts
+
+
 @value_class(frozen=True, slots=True)
 class AcknowledgedLine:
-    """Units of one line that the ERP must still take out of its stock."""
+    """Units of one line that an invoice has moved."""
 
     line_id: str
     warehouse_id: str
@@ -115,7 +123,7 @@ class AcknowledgedLine:
 
 @value_class(frozen=True, slots=True)
 class UnitsAcknowledged:
-    """What one invoice acknowledged, without the units that a count already covers."""
+    """What one invoice moved: nothing is settled without a word."""
 
     account: str
     order_id: str
@@ -125,6 +133,9 @@ class UnitsAcknowledged:
     """The invoice's date."""
     invoice_id: str | None
     lines: tuple[AcknowledgedLine, ...]
+    """What the ERP must still take out of its stock."""
+    already_counted: tuple[AcknowledgedLine, ...]
+    """What a count dated at or after the invoice has taken out already."""
     cause: Cause | None
 
 
@@ -153,6 +164,16 @@ class RemovalRemark:
 def remark_on_removal(removed: ReservationRemoved) -> RemovalRemark:
     """Return what there is to count."""
     return RemovalRemark(removed.status, removed.early_facts[0][0] if removed.early_facts else None)
+
+
+@value_class(frozen=True, slots=True)
+class ShortfallRemark:
+    """How many stocks became short in a step: a balance was counted below what is held."""
+
+    stocks_total: int
+
+
+AnyRemark = Remark | RemovalRemark | ShortfallRemark
 
 
 @value_class(frozen=True, slots=True)

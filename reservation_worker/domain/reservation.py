@@ -45,10 +45,11 @@ class Line:
 
 @value_class(frozen=True, slots=True)
 class AcknowledgedUnits:
-    """Acknowledged, not yet settled units of one line with one invoice date."""
+    """Acknowledged, not yet settled units of one line with one date."""
 
     line_index: int
-    invoiced_at_ms: int
+    compared_at_ms: int
+    """A count from then on no longer has them."""
     units: int
 
 
@@ -69,6 +70,8 @@ class KeptInvoice:
 
     invoice_id: str | None
     invoiced_at_ms: int
+    compared_at_ms: int
+    """When the goods had left at the latest, as far as the invoice tells."""
     lines: tuple[LineUnits, ...]
 
 
@@ -95,6 +98,7 @@ class Reservation:
     """Set exactly while the status is Authorized."""
     paid_at_ms: int | None = None
     payment_id: str | None = None
+    """The first that came, also behind a payment that had none."""
     order_digest: str | None = None
     lines: tuple[Line, ...] = ()
     acknowledged: tuple[AcknowledgedUnits, ...] = ()

@@ -19,19 +19,29 @@ def counted(stock: Stock, fact: BalanceCounted) -> Stock | OutcomeKind:
     """Return the stock with what a balance says, or why it says nothing new.
 
     ``on_hand``, ``limit`` and ``unlimited`` are each kept with the ``counted_at`` they came with;
-    an older one is ignored on its own.
+    an older one is ignored on its own, and of two with the same one the more careful stands,
+    whichever came first.
     """
-    at_ms = fact.counted_at_ms
-    if at_ms == stock.counted_at_ms:
-        return OutcomeKind.REPEAT if _says_the_same(stock, fact) else OutcomeKind.BALANCE_DIFFERS
-    after = stock
-    if _is_newer(at_ms, stock.counted_at_ms):
+    at_ms, after = fact.counted_at_ms, stock
+    if _stands(at_ms, stock.counted_at_ms, is_more_careful=fact.on_hand < stock.on_hand):
         after = replace(after, on_hand=fact.on_hand, counted_at_ms=at_ms, counted_by=fact.cause)
-    if fact.limit is not None and _is_newer(at_ms, stock.limit_counted_at_ms):
-        after = replace(after, limit=fact.limit, limit_counted_at_ms=at_ms)
-    if fact.unlimited is not None and _is_newer(at_ms, stock.unlimited_counted_at_ms):
-        after = replace(after, unlimited=fact.unlimited, unlimited_counted_at_ms=at_ms)
-    return after if after != stock else OutcomeKind.REPEAT
+    limit, unlimited = fact.limit, fact.unlimited
+    if limit is not None and _stands(
+        at_ms, stock.limit_counted_at_ms, is_more_careful=limit > stock.limit
+    ):
+        after = replace(after, limit=limit, limit_counted_at_ms=at_ms)
+    if unlimited is not None and _stands(
+        at_ms, stock.unlimited_counted_at_ms, is_more_careful=stock.unlimited and not unlimited
+    ):
+        after = replace(after, unlimited=unlimited, unlimited_counted_at_ms=at_ms)
+    if after != stock:
+        return after
+    is_contradicted = at_ms == stock.counted_at_ms and (
+        fact.on_hand > stock.on_hand
+        or (limit is not None and limit < stock.limit)
+        or (unlimited is True and not stock.unlimited)
+    )
+    return OutcomeKind.BALANCE_DIFFERS if is_contradicted else OutcomeKind.REPEAT
 
 
 def settled_further(stock: Stock, entries_max: int) -> tuple[Stock, tuple[Settlement, ...]]:
@@ -40,7 +50,7 @@ def settled_further(stock: Stock, entries_max: int) -> tuple[Stock, tuple[Settle
     Returns the stock, and the follow-ups: one for each reservation concerned, and one for the stock
     itself where more entries are covered than one step may take.
     """
-    covered = [entry for entry in stock.entries if stock.covers(entry.invoiced_at_ms)]
+    covered = [entry for entry in stock.entries if stock.covers(entry.compared_at_ms)]
     taken = covered[:entries_max]
     more = len(covered) > len(taken)
     after = replace(
@@ -68,7 +78,7 @@ def entries_told_by(
     of it, of which their reservations have not heard yet.
     """
     entries = [
-        AcknowledgedEntry(units.invoiced_at_ms, one.id.order_id, units.line_index, units.units)
+        AcknowledgedEntry(units.compared_at_ms, one.id.order_id, units.line_index, units.units)
         for one in reservations
         for units in one.acknowledged
         for line in (one.lines[units.line_index],)
@@ -85,11 +95,7 @@ def entries_told_by(
     )
 
 
-def _is_newer(at_ms: int, stored_at_ms: int | None) -> bool:
-    return stored_at_ms is None or at_ms > stored_at_ms
-
-
-def _says_the_same(stock: Stock, fact: BalanceCounted) -> bool:
-    limit = stock.limit if stock.limit_counted_at_ms == fact.counted_at_ms else None
-    unlimited = stock.unlimited if stock.unlimited_counted_at_ms == fact.counted_at_ms else None
-    return (fact.on_hand, fact.limit, fact.unlimited) == (stock.on_hand, limit, unlimited)
+def _stands(at_ms: int, stored_at_ms: int | None, *, is_more_careful: bool) -> bool:
+    if stored_at_ms is None or at_ms > stored_at_ms:
+        return True
+    return at_ms == stored_at_ms and is_more_careful

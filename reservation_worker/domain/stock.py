@@ -9,9 +9,10 @@ from reservation_worker.domain.values import value_class
 
 @value_class(frozen=True, slots=True)
 class AcknowledgedEntry:
-    """Acknowledged units of one order line with one invoice date, still counted in ``on_hand``."""
+    """Acknowledged units of one order line with one date, still counted in ``on_hand``."""
 
-    invoiced_at_ms: int
+    compared_at_ms: int
+    """A count from then on no longer has them."""
     order_id: str
     line_index: int
     """Position of the line in its order, from 0."""
@@ -25,7 +26,7 @@ class AcknowledgedEntry:
     @property
     def place(self) -> tuple[int, str]:
         """Entries of a stock are settled in this order, and a cursor is one such place."""
-        return (self.invoiced_at_ms, self.member)
+        return (self.compared_at_ms, self.member)
 
 
 @value_class(frozen=True, slots=True)
@@ -70,13 +71,23 @@ class Stock:
         """Tell whether this many more units may be held."""
         return self.unlimited or self.available - self.limit >= demand
 
-    def covers(self, invoiced_at_ms: int) -> bool:
-        """Tell whether the count no longer has units that were invoiced then."""
-        return self.counted_at_ms is not None and invoiced_at_ms <= self.counted_at_ms
+    @property
+    def is_short(self) -> bool:
+        """Fewer were counted than are held, backorders aside: somebody will go without.
+
+        While a settlement goes on, nobody knows.
+        """
+        if self.unlimited or self.settled_through is not None:
+            return False
+        return self.available < min(0, self.limit)
+
+    def covers(self, compared_at_ms: int) -> bool:
+        """Tell whether the count no longer has units that had left by then."""
+        return self.counted_at_ms is not None and compared_at_ms <= self.counted_at_ms
 
     def has_released(self, entry: AcknowledgedEntry) -> bool:
         """Tell whether a balance has already taken an entry out of the bucket."""
-        if not self.covers(entry.invoiced_at_ms):
+        if not self.covers(entry.compared_at_ms):
             return False
         return self.settled_through is None or entry.place <= self.settled_through
 

@@ -27,6 +27,7 @@ from reservation_worker.ports.restoring import (
     Outputs,
     ReadBack,
     Restoring,
+    Turn,
 )
 from reservation_worker.ports.store import (
     DueWork,
@@ -114,6 +115,7 @@ __all__ = [
     "StoreUnavailable",
     "StuckCall",
     "Transactions",
+    "Turn",
     "Unavailable",
     "Waypoint",
 ]

@@ -109,6 +109,8 @@ class OwnedShards:
     """By shard, a number that differs from one assignment to the next."""
     membership: Membership | None
     """None: nothing may be published now."""
+    is_settled: bool = True
+    """Whether the group has told what is assigned, be it nothing, since this member joined."""
 
 
 class ShardGroup(Protocol):

@@ -3,11 +3,22 @@
 from collections.abc import Sequence
 from typing import Protocol, TypeVar
 
+from reservation_worker.domain.values import value_class
 from reservation_worker.ports.store import ShardState, StepRefused
 
 Published_contra = TypeVar("Published_contra", contravariant=True)
 Published_co = TypeVar("Published_co", covariant=True)
 """A record of an output topic, as it was read back."""
+
+
+@value_class(frozen=True, slots=True)
+class Turn:
+    """Which call of a rebuild this is."""
+
+    shard: int
+    epoch: int
+    number: int
+    """From 1, each call one more than the one before it."""
 
 
 class Restoring(Protocol[Published_contra]):
@@ -16,27 +27,35 @@ class Restoring(Protocol[Published_contra]):
     Every call names the epoch of the owner who restores, and is refused in another: one that was
     asleep changes nothing. From `begin` to `finish` every step of the shard is refused as torn, so
     whoever takes the shard over in between begins again.
+
+    And every call has a number: it is run once, in its turn, or not at all. Made again with the
+    same number and contents, because nobody knows whether it was run, it is answered as done where
+    it was; one that arrives late once more changes nothing.
     """
 
     def begin(self, shard: int, inspected: ShardState, epoch: int) -> bool:
         """Mark the shard if ``meta`` still says what was inspected; never over a newer epoch."""
         ...
 
-    def drop(self, shard: int, epoch: int, cursor: int) -> int | StepRefused:
-        """Remove some of what is there; returns where to go on, 0 when nothing is left."""
+    def keys(self, shard: int, cursor: int) -> tuple[int, Sequence[bytes]]:
+        """Return where to go on (0: nowhere), and some of the shard's keys."""
         ...
 
-    def restore(
-        self, shard: int, epoch: int, records: Sequence[Published_contra]
-    ) -> StepRefused | None:
+    def drop(self, turn: Turn, keys: Sequence[bytes]) -> int | StepRefused:
+        """Remove these keys; returns the number of the next call."""
+        ...
+
+    def restore(self, turn: Turn, records: Sequence[Published_contra]) -> int | StepRefused:
         """Write stocks, or reservations after all stocks: each at most once, as of its record.
+
+        Returns the number of the next call: this is one or several.
 
         Raises:
             FatallyBroken: a record cannot be understood.
         """
         ...
 
-    def finish(self, shard: int, epoch: int, step: int) -> StepRefused | None:
+    def finish(self, turn: Turn, step: int) -> StepRefused | None:
         """End the restoring: the shard is at a step, and published up to there."""
         ...
 

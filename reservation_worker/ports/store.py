@@ -6,7 +6,7 @@ from typing import Generic, Protocol, TypeVar
 
 from reservation_worker.domain.facts import DeadlineReached, Fact, RetentionReached, Settlement
 from reservation_worker.domain.keys import ReservationId, StockId
-from reservation_worker.domain.outcome import OutcomeKind, Remark, RemovalRemark
+from reservation_worker.domain.outcome import AnyRemark, OutcomeKind
 from reservation_worker.domain.reservation import Reservation
 from reservation_worker.domain.stock import Stock
 from reservation_worker.domain.values import value_class
@@ -18,14 +18,21 @@ Written_co = TypeVar("Written_co", covariant=True)
 class StepRefusal(StrEnum):
     """Why the store did not run a step: nothing was changed."""
 
+    FOREIGN = "foreign"
+    """The shard is the state of another deployment: nobody here may touch it."""
     EPOCH = "epoch"
     """Another epoch is in force; the refusal names it."""
     SERVER = "server"
-    """The server is not the one that the shard's owner has verified."""
+    """The server is not the one that the shard's owner has verified, or has evicted keys since."""
     TORN = "torn"
     """A step was cut off in the middle of its writes: the shard must be rebuilt."""
     INCOMPLETE = "incomplete"
-    """What must be in the outbox, or must have been, is not there: the shard must be rebuilt."""
+    """Something is not there that must be: a step of the outbox, or what an index names.
+
+    The shard must be rebuilt.
+    """
+    TURN = "turn"
+    """A call of a rebuild came before the one that it must follow."""
     OUTBOX_FULL = "outbox_full"
     """Too many steps wait to be published."""
     MOVES = "moves"
@@ -93,11 +100,16 @@ class ShardState:
     torn: bool
     """The *writing* mark stands: a step was cut off in the middle."""
     verified_server: str
-    """``run_id/master_replid`` that the owner has verified; empty: none."""
+    """``run_id/master_replid/evicted keys`` that the owner has verified; empty: none."""
     server: str
-    """``run_id/master_replid`` of the server that answered."""
+    """``run_id/master_replid/evicted keys`` of the server that answered."""
     demanded: str = ""
     """Why somebody wants it to be rebuilt; empty: nobody does, or gave no reason."""
+    adopts: bool = False
+    """Whatever source the published records name, they are this deployment's from now on."""
+    foreign: str = ""
+    """The other deployment whose state it is, of which nothing else is told; empty: there is none.
+    """
 
 
 @value_class(frozen=True, slots=True)
@@ -107,7 +119,7 @@ class OutboxEntry(Generic[Written_co]):
     step: int
     records: tuple[Written_co, ...]
     """In order; the same ones whenever the entry is read."""
-    remarks: tuple[Remark | RemovalRemark, ...]
+    remarks: tuple[AnyRemark, ...]
     """What of its changes is to be counted once they are published."""
 
 

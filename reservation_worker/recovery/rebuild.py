@@ -1,6 +1,6 @@
 """Rebuilding a shard: drop what Redis has of it, and write it anew from what is published."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -16,6 +16,7 @@ from reservation_worker.ports import (
     Restoring,
     StepRefused,
     Transactions,
+    Turn,
     Waypoint,
 )
 from reservation_worker.telemetry.log_events import SHARD_REBUILD_PROGRESSED
@@ -61,7 +62,10 @@ class Rebuild:
         self._position = position
         self._config = config
         self._parts = parts
+        self._number = 1
+        """Of the next call; one that nobody knows the fate of is made again as it was."""
         self._cursor: int | None = 0
+        self._undropped: Sequence[bytes] = ()
         self._reading: ReadBack[PublishedRecord] | None = None
         self._unwritten: list[PublishedRecord] = []
         self._say_at_ms = parts.clock.monotonic_ms() + PROGRESS_INTERVAL_MS
@@ -85,8 +89,8 @@ class Rebuild:
             CommitFateUnknown: take the shard over again.
             FatallyBroken: a published record cannot be understood.
         """
-        if self._cursor is not None:
-            return self._drop(self._cursor)
+        if self._undropped or self._cursor is not None:
+            return self._drop()
         if self._reading is None:
             self._reading = self._parts.outputs.read_back(self._shard)
         if self._unwritten or not self._reading.finished:
@@ -99,11 +103,20 @@ class Rebuild:
         if self._reading is not None:
             self._reading.close()
 
-    def _drop(self, cursor: int) -> StepRefused | None:
-        dropped = self._parts.restoring.drop(self._shard, self._position.minted, cursor)
-        if isinstance(dropped, StepRefused):
-            return dropped
-        self._cursor = dropped or None
+    @property
+    def _turn(self) -> Turn:
+        return Turn(self._shard, self._position.minted, self._number)
+
+    def _drop(self) -> StepRefused | None:
+        if not self._undropped:
+            assert self._cursor is not None, "there may be more"
+            next_cursor, self._undropped = self._parts.restoring.keys(self._shard, self._cursor)
+            self._cursor = next_cursor or None
+        if self._undropped:
+            next_number = self._parts.restoring.drop(self._turn, self._undropped)
+            if isinstance(next_number, StepRefused):
+                return next_number
+            self._number, self._undropped = next_number, ()
         self._parts.waypoint(Waypoint.REBUILD_DROPPED)
         return None
 
@@ -115,15 +128,16 @@ class Rebuild:
         written = self._unwritten[: self._config.records_per_write_max]
         if not written:
             return None
-        refused = self._parts.restoring.restore(self._shard, self._position.minted, written)
-        if refused is None:
-            del self._unwritten[: len(written)]
-            self._parts.waypoint(Waypoint.REBUILD_RESTORED)
-        return refused
+        next_number = self._parts.restoring.restore(self._turn, written)
+        if isinstance(next_number, StepRefused):
+            return next_number
+        self._number = next_number
+        del self._unwritten[: len(written)]
+        self._parts.waypoint(Waypoint.REBUILD_RESTORED)
+        return None
 
     def _finish(self, membership: Membership, highest_step: int) -> Position | StepRefused:
         """Commit the position first: a rebuild that ends in between is begun again."""
-        minted = self._position.minted
         step = (
             max(self._position.step, highest_step)
             if self._position.step
@@ -132,7 +146,7 @@ class Rebuild:
         position = replace(self._position, step=step)
         self._parts.transactions.commit((), {self._shard: position}, membership)
         self._parts.waypoint(Waypoint.REBUILD_COMMITTED)
-        refused = self._parts.restoring.finish(self._shard, minted, step)
+        refused = self._parts.restoring.finish(self._turn, step)
         self._parts.waypoint(Waypoint.REBUILD_FINISHED)
         return position if refused is None else refused
 

@@ -30,6 +30,8 @@ class AccountSettings(Section):
     """Where the account's days end."""
     late_payment: Literal["reacquire", "refund"] = "reacquire"
     """Whether units are held again when a payment comes after the deadline."""
+    invoice_dates: Literal["time", "day"] = "time"
+    """What the ERP knows of invoices' dates: a day is taken to its end, in the time zone above."""
     default_period_seconds: PeriodSeconds = DEFAULT_PERIOD_SECONDS
     """How long an order is held that has nothing else to tell."""
     payment_method_period_seconds: dict[str, PeriodSeconds] = Field(default_factory=dict)

@@ -278,5 +278,11 @@ class ProcessSettings(Section):
     """From the first signal to the exit, finished or not."""
     loop_stalled_after_ms: Milliseconds = 120_000
     """A loop that has not turned for so long makes the process not live."""
+    question_interval_ms: Milliseconds = 1_000
+    """Time between two questions to Kafka and to Redis whether they are there."""
+    silent_after_ms: Milliseconds = 5_000
+    """A dependency that leaves such a question unanswered for so long is lost."""
+    heartbeat_interval_ms: Milliseconds = 60_000
+    """Time between two log lines that say what the worker did, and how it is."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     """Less important log lines are left out."""

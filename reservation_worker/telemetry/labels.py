@@ -131,13 +131,6 @@ class LostReason(StrEnum):
     OTHER = "other"
 
 
-class RetryReason(StrEnum):
-    """Why something was tried again."""
-
-    UNAVAILABLE = "unavailable"
-    REFUSED = "refused"
-
-
 class RebalanceKind(StrEnum):
     """What a rebalance did to this member."""
 

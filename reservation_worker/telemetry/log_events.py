@@ -8,10 +8,13 @@ from typing import Final
 
 # The life of the process
 WORKER_STARTED: Final = "worker_started"
+HEARTBEAT: Final = "heartbeat"
 DRAIN_BEGAN: Final = "drain_began"
 DRAIN_TIMED_OUT: Final = "drain_timed_out"
 WORKER_STOPPED: Final = "worker_stopped"
 LOOP_FAILED: Final = "loop_failed"
+CALL_STUCK: Final = "call_stuck"
+"""A call of a client does not come back, whatever its own time-out: the process ends."""
 HTTP_SERVER_STARTED: Final = "http_server_started"
 CLIENT_WARNED: Final = "client_warned"
 """The Kafka client library logged something itself."""

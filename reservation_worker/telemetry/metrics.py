@@ -1,8 +1,9 @@
 """Every metric, registered in the registry passed in."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from itertools import product
-from typing import Final
+from math import inf
+from typing import Final, assert_never
 
 from prometheus_client import (
     CollectorRegistry,
@@ -12,8 +13,16 @@ from prometheus_client import (
     Info,
     disable_created_metrics,
 )
+from prometheus_client.metrics_core import Metric
 
-from reservation_worker.domain.outcome import Conflict, Reason, Remark, RemovalRemark
+from reservation_worker.domain.outcome import (
+    AnyRemark,
+    Conflict,
+    Reason,
+    Remark,
+    RemovalRemark,
+    ShortfallRemark,
+)
 from reservation_worker.telemetry.labels import (
     DEAD_LETTER_CODES,
     GONE,
@@ -25,9 +34,9 @@ from reservation_worker.telemetry.labels import (
     EpochReason,
     FactLabel,
     Invariant,
+    LostReason,
     OutcomeLabel,
     RebalanceKind,
-    RetryReason,
     ScriptResult,
     TransactionResult,
 )
@@ -37,6 +46,20 @@ LATENESS_SECONDS: Final = (0.1, 0.5, 1, 2, 5, 10, 30, 60, 300, 1800, 7200)
 BATCH_SIZES: Final = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000)
 OPEN_LABELS: Final = {"reservation_consumer_lag_records": ("topic", "partition")}
 """Labels whose values come and go, by metric."""
+
+
+class KnownGauge(Gauge):
+    """A gauge whose values are shown only while they are known: none is better than an old one."""
+
+    is_known: Callable[[], bool] = staticmethod(lambda: True)
+
+    def collect(self) -> Iterable[Metric]:
+        """Return what is known."""
+        metrics = list(super().collect())
+        if not self.is_known():
+            for metric in metrics:
+                metric.samples.clear()
+        return metrics
 
 
 class Metrics:
@@ -100,6 +123,9 @@ class Metrics:
         self.refunds_needed = self._counter(
             "refunds_needed", "Paid orders that ended up with nothing for it."
         )
+        self.shortfalls = self._counter(
+            "shortfalls", "Stocks of which a balance counted less than is held."
+        )
         self.expired = self._counter("expired", "Reservations that were given back unpaid.")
         self.removed = self._counter(
             "removed",
@@ -116,9 +142,9 @@ class Metrics:
     def _register_safety_counters(self) -> None:
         self.retries = self._counter(
             "retries",
-            "Attempts that had to be repeated.",
+            "Attempts that had to be repeated, by why they failed.",
             dependency=Dependency,
-            reason=RetryReason,
+            reason=LostReason,
         )
         self.rebalances = self._counter(
             "rebalances", "What rebalances did to this member.", kind=RebalanceKind
@@ -147,9 +173,10 @@ class Metrics:
         )
 
     def _register_gauges(self) -> None:
-        self.consumer_lag_records = Gauge(
+        self.consumer_lag_records = KnownGauge(
             "reservation_consumer_lag_records",
-            "Input records of an assigned partition that are not read yet.",
+            "Input records of an assigned partition that are not read yet; absent while Kafka is "
+            "lost, for nobody knows.",
             ("topic", "partition"),
             registry=self.registry,
         )
@@ -161,8 +188,9 @@ class Metrics:
         )
         self.payment_frontier_age = self._gauge(
             "payment_frontier_age_seconds",
-            "Age of the moment up to which all payments are known.",
+            "Age of the moment up to which all payments are known; infinite while none is.",
         )
+        self.payment_frontier_age.set(inf)
         self.owned_shards = self._gauge("owned_shards", "Shards that this process owns.")
         self.held_shards = self._gauge(
             "held_shards", "Shards stopped: their state cannot be trusted, or is on its way."
@@ -173,20 +201,36 @@ class Metrics:
         self.rebuild_records_left = self._gauge(
             "rebuild_records_left", "Published records that rebuilds under way must still read."
         )
-        self.outbox_steps = self._gauge("outbox_steps", "Steps not published, of owned shards.")
+        self.outbox_steps = self._gauge(
+            "outbox_steps", "Steps not published, of owned shards, when they were last looked at."
+        )
+        self.outbox_oldest = self._gauge(
+            "outbox_oldest_seconds",
+            "For how long the outbox of an owned shard has held a step that is not published.",
+        )
         self.dependency_up = self._gauge(
-            "dependency_up", "1 if it answered last, else 0.", dependency=Dependency
+            "dependency_up",
+            "1 while every loop that needs it hears it, else 0.",
+            dependency=Dependency,
         )
         self.last_progress_timestamp = self._gauge(
             "last_progress_timestamp_seconds", "When a batch or a transaction last got done."
         )
         self.build = Info("reservation_build", "What is running.", registry=self.registry)
 
-    def count_published(self, remark: Remark | RemovalRemark) -> None:
-        """Count what one committed change of a reservation means to the shop."""
-        if isinstance(remark, RemovalRemark):
-            self._count_removal(remark)
-            return
+    def count_published(self, remark: AnyRemark) -> None:
+        """Count what a committed change means to the shop."""
+        match remark:
+            case RemovalRemark():
+                self._count_removal(remark)
+            case ShortfallRemark():
+                self.shortfalls.inc(remark.stocks_total)
+            case Remark():
+                self._count_change(remark)
+            case _:
+                assert_never(remark)
+
+    def _count_change(self, remark: Remark) -> None:
         if remark.is_short and remark.reason in REFUSABLE:
             self.refusals.labels(reason=remark.reason).inc()
         for conflict in remark.conflicts:
@@ -205,6 +249,10 @@ class Metrics:
         self.removed.labels(kind=remark.status.lower()).inc()
         if remark.orphan_topic is not None:
             self.dead_letters.labels(topic=remark.orphan_topic, code="ORPHANED").inc()
+
+    def forget_frontier(self) -> None:
+        """Show no frontier: this process does not look for it."""
+        self.registry.unregister(self.payment_frontier_age)
 
     def forget_partition(self, topic: str, partition: int) -> None:
         """Drop the series of a partition that is no longer assigned."""
@@ -232,6 +280,12 @@ class Metrics:
         )
         _create_all(metric, labels)
         return metric
+
+
+def sum_of(metric: Counter | Gauge) -> float:
+    """Return the sum over all labels."""
+    samples = [sample for family in metric.collect() for sample in family.samples]
+    return sum(sample.value for sample in samples)
 
 
 def _create_all(metric: Counter | Gauge | Histogram, labels: dict[str, Iterable[str]]) -> None:

@@ -78,7 +78,7 @@ def _entry_problems(
 ) -> list[Problem]:
     name = f"of line {reservation.lines[entry.line_index].line_id}"
     released = units.stock is not None and units.stock.has_released(entry)
-    expected = None if released else entry.invoiced_at_ms
+    expected = None if released else entry.compared_at_ms
     problems: list[Problem] = []
     if expected != units.entry_score:
         problems.append((f"score of the acknowledged entry {name}", expected, units.entry_score))
@@ -104,7 +104,7 @@ def entry_problem(looked: LookedReservation, index: str, member: str, found: int
             else:
                 line = looked.reservation.lines[entry.line_index]
                 stock = join_key(account, line.warehouse_id, line.sku)
-                expected.add((f"{ENTRIES}{stock}", f"{entry.member}/{entry.invoiced_at_ms}"))
+                expected.add((f"{ENTRIES}{stock}", f"{entry.member}/{entry.compared_at_ms}"))
     return None if (index, member) in expected else (f"{member} in {index}", None, found)
 
 
@@ -141,7 +141,7 @@ def _entries(
     return [
         (
             AcknowledgedEntry(
-                one.invoiced_at_ms, reservation.id.order_id, one.line_index, one.units
+                one.compared_at_ms, reservation.id.order_id, one.line_index, one.units
             ),
             looked,
         )

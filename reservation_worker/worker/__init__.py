@@ -4,6 +4,7 @@ from reservation_worker.worker.configuration import OwnerConfig, Role, WorkerCon
 from reservation_worker.worker.health import Health
 from reservation_worker.worker.owner import OwnerLoop, OwnerParts
 from reservation_worker.worker.process import Worker, WorkerParts
+from reservation_worker.worker.question import RegularQuestion
 from reservation_worker.worker.signals import StopSignals
 from reservation_worker.worker.wake_up import WakeUp
 
@@ -12,6 +13,7 @@ __all__ = [
     "OwnerConfig",
     "OwnerLoop",
     "OwnerParts",
+    "RegularQuestion",
     "Role",
     "StopSignals",
     "WakeUp",

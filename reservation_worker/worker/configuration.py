@@ -34,6 +34,8 @@ class WorkerConfig:
 
     Longer than a transaction may take while brokers are away.
     """
+    heartbeat_interval_ms: int = 60_000
+    """Time between two log lines that say how the process does."""
 
 
 @dataclass(frozen=True, slots=True)

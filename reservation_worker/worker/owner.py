@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 import structlog
 
@@ -19,13 +20,13 @@ from reservation_worker.ports import (
     ShardGroup,
     StepRefusal,
     StoreUnavailable,
+    Unavailable,
 )
 from reservation_worker.publish import Publication, Publisher
 from reservation_worker.recovery import Recovery, TakeOver
-from reservation_worker.telemetry.labels import Dependency, EpochReason, RetryReason
+from reservation_worker.telemetry.dependencies import Dependencies
+from reservation_worker.telemetry.labels import Dependency, EpochReason
 from reservation_worker.telemetry.log_events import (
-    DEPENDENCY_LOST,
-    DEPENDENCY_RECOVERED,
     OWNERSHIP_LOST,
     SERVER_CHANGED,
     SHARD_HELD,
@@ -36,6 +37,7 @@ from reservation_worker.telemetry.log_events import (
 from reservation_worker.telemetry.metrics import Metrics
 from reservation_worker.worker.configuration import OwnerConfig
 
+LOOP: Final = "publish"
 PASSING_REFUSALS = frozenset({StepRefusal.OUTBOX_FULL, StepRefusal.MOVES})
 """They end without the owner's doing anything; the schedule looks again."""
 
@@ -50,6 +52,7 @@ class OwnerParts:
     schedule: Schedule
     clock: Clock
     metrics: Metrics
+    dependencies: Dependencies
     wait_for_work: Callable[[int], None]
     """Wait so many milliseconds at most, less if there is something to publish."""
     close_producer: Callable[[], None]
@@ -62,8 +65,8 @@ class OwnerStatus:
     turned_at_ms: int
     """Monotonic."""
     in_group: bool
-    store_answers: bool
-    broker_answers: bool
+    assigned_shards: int
+    """By the group; those that are not owned yet are being taken over."""
     owned_shards: int
     rebuilding_shards: int
     held_shards: Mapping[int, str]
@@ -91,8 +94,6 @@ class OwnerLoop:
         self._retry_held_at_ms = 0
         self._fenced_in_a_row = 0
         self._in_group = False
-        self._store_answers = False
-        self._broker_answers = False
         self._draining = False
         self._drains_up_to: dict[int, int] | None = None
         """Per shard that is not published so far, where its outbox ended when a drain began."""
@@ -143,12 +144,12 @@ class OwnerLoop:
             self._owned.update(publication.positions)
             self._give_up(publication.refused)
             more = not self._draining and (self._run_schedule() or rebuilds)
-        except StoreUnavailable:
-            self._wait_for(Dependency.REDIS)
+        except StoreUnavailable as error:
+            self._wait_for(Dependency.REDIS, error)
             return False
         except BrokerUnavailable as error:
             self._logger.warning(TRANSACTION_ABORTED, reason=str(error))
-            self._wait_for(Dependency.KAFKA)
+            self._wait_for(Dependency.KAFKA, error)
             return False
         except OwnershipLost as error:
             self._logger.warning(OWNERSHIP_LOST, reason=str(error))
@@ -191,7 +192,7 @@ class OwnerLoop:
             if shard not in self._tenures:
                 self._tenures[shard] = tenure
                 self._epoch_reasons[shard] = EpochReason.ASSIGNED
-        self._in_group = ownership.membership is not None
+        self._in_group = ownership.membership is not None and ownership.is_settled
 
     def _take_over(self, ownership: OwnedShards, membership: Membership) -> None:
         if self._held and self._now_ms() >= self._retry_held_at_ms:
@@ -287,24 +288,11 @@ class OwnerLoop:
         self._retry_at_ms = self._now_ms() + self._config.retry_interval_ms
 
     def _hear_from_both(self) -> None:
-        if not (self._store_answers and self._broker_answers):
-            for dependency in Dependency:
-                self._parts.metrics.dependency_up.labels(dependency=dependency).set(1)
-            self._logger.info(DEPENDENCY_RECOVERED, loop="publish")
-        self._store_answers = True
-        self._broker_answers = True
+        for dependency in Dependency:
+            self._parts.dependencies.heard(dependency, LOOP)
 
-    def _wait_for(self, dependency: Dependency) -> None:
-        if self._store_answers and self._broker_answers:
-            self._logger.warning(DEPENDENCY_LOST, dependency=dependency.value, loop="publish")
-        if dependency is Dependency.REDIS:
-            self._store_answers = False
-        else:
-            self._broker_answers = False
-        self._parts.metrics.dependency_up.labels(dependency=dependency).set(0)
-        self._parts.metrics.retries.labels(
-            dependency=dependency, reason=RetryReason.UNAVAILABLE
-        ).inc()
+    def _wait_for(self, dependency: Dependency, error: Unavailable) -> None:
+        self._parts.dependencies.lost(dependency, LOOP, error.reason, str(error))
         self._retry_at_ms = self._now_ms() + self._config.retry_interval_ms
 
     def _look(self) -> OwnerStatus:
@@ -313,8 +301,7 @@ class OwnerLoop:
         return OwnerStatus(
             turned_at_ms=self._now_ms(),
             in_group=self._in_group,
-            store_answers=self._store_answers,
-            broker_answers=self._broker_answers,
+            assigned_shards=len(self._tenures),
             owned_shards=len(self._owned),
             rebuilding_shards=len(self._parts.recovery.rebuilding),
             held_shards=dict(self._held),

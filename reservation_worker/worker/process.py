@@ -1,17 +1,27 @@
 """The threads of one process, from the start to the end of its drain."""
 
 import gc
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
 from threading import Event, Thread
 
 import structlog
 
 from reservation_worker.apply import ApplyLoop
 from reservation_worker.deadlines import PaymentFrontier
-from reservation_worker.ports import Clock, FatallyBroken, Unavailable
-from reservation_worker.telemetry.labels import Invariant
+from reservation_worker.ports import (
+    UNWATCHED,
+    BrokerUnavailable,
+    CallWatch,
+    Clock,
+    FatallyBroken,
+    StoreUnavailable,
+)
+from reservation_worker.telemetry.dependencies import Dependencies
+from reservation_worker.telemetry.labels import Dependency, Invariant
 from reservation_worker.telemetry.log_events import (
+    CALL_STUCK,
     DRAIN_BEGAN,
     DRAIN_TIMED_OUT,
     LOOP_FAILED,
@@ -21,11 +31,15 @@ from reservation_worker.telemetry.log_events import (
 from reservation_worker.telemetry.metrics import Metrics
 from reservation_worker.worker.configuration import WorkerConfig
 from reservation_worker.worker.health import Health, judge
+from reservation_worker.worker.heartbeat import Heartbeat
 from reservation_worker.worker.owner import OwnerLoop
+from reservation_worker.worker.question import RegularQuestion
 from reservation_worker.worker.signals import StopSignals
 
 EXIT_OK = 0
 EXIT_FAILED = 1
+EXIT_UNREACHABLE = 4
+"""As of all commands (`cli.exit_codes`): a dependency cannot be reached."""
 WATCH_INTERVAL_MS = 50
 """How often the main thread looks for signals and for loops that ended."""
 GARBAGE_THRESHOLDS = (100_000, 50, 100)
@@ -45,6 +59,12 @@ class WorkerParts:
     signals: StopSignals
     clock: Clock
     metrics: Metrics
+    dependencies: Dependencies
+    watch: CallWatch = UNWATCHED
+    questions: Sequence[RegularQuestion] = ()
+    """Asked all the time, so that an idle worker notices an outage as well."""
+    about: Mapping[str, object] = field(default_factory=dict)
+    """What the log is told of this process at its start; no secret."""
 
 
 class Worker:
@@ -68,17 +88,18 @@ class Worker:
         """
         gc.freeze()
         gc.set_threshold(*GARBAGE_THRESHOLDS)
-        self._logger.info(WORKER_STARTED, role=self._config.role.value)
+        self._logger.info(WORKER_STARTED, role=self._config.role.value, **self._parts.about)
         apply_thread = self._start("apply", self._run_apply, has_role=self._parts.apply is not None)
         owner_thread = self._start(
             "publish", self._run_owner, has_role=self._parts.owner is not None
         )
         self._start("frontier", self._run_frontier, has_role=self._parts.frontier is not None)
-        while self._parts.signals.received is None and not self._failed.is_set():
-            self._ended.wait(WATCH_INTERVAL_MS / 1000)
-        if self._failed.is_set():
+        for question in self._parts.questions:
+            self._start(question.dependency, partial(question.run, self._ended), has_role=True)
+        code = self._watch()
+        if code is not None:
             self._abandon()
-            return EXIT_FAILED
+            return code
         self._logger.info(DRAIN_BEGAN)
         deadline_ms = self._parts.clock.monotonic_ms() + self._config.drain_timeout_ms
         self._draining.set()
@@ -86,21 +107,51 @@ class Worker:
         # Only now: what the input caused must be published before it can be committed.
         self._input_finished.set()
         self._join(owner_thread, deadline_ms)
+        self._ended.set()
         if self._failed.is_set():
             self._abandon()
             return EXIT_FAILED
         if any(thread.is_alive() for thread in (apply_thread, owner_thread) if thread):
-            self._logger.error(DRAIN_TIMED_OUT, budget_ms=self._config.drain_timeout_ms)
+            lost = self._parts.dependencies.problems()
+            self._logger.error(
+                DRAIN_TIMED_OUT, budget_ms=self._config.drain_timeout_ms, lost=list(lost)
+            )
             self._abandon()
-            return EXIT_FAILED
+            return EXIT_UNREACHABLE if lost else EXIT_FAILED
         self._logger.info(WORKER_STOPPED)
         return EXIT_OK
+
+    def _watch(self) -> int | None:
+        """Wait for a signal; return the exit code if something else ends the process."""
+        heartbeat = Heartbeat(
+            self._parts.metrics, self.health, self._parts.clock, self._config.heartbeat_interval_ms
+        )
+        while self._parts.signals.received is None:
+            self._failed.wait(WATCH_INTERVAL_MS / 1000)
+            if self._failed.is_set():
+                return EXIT_FAILED
+            stuck = self._parts.watch.stuck()
+            if stuck is not None:
+                self._logger.critical(
+                    CALL_STUCK,
+                    call=stuck.what,
+                    lasts_ms=stuck.lasts_ms,
+                    bound_ms=stuck.bound_ms,
+                    reason="It will not come back, and its thread cannot be freed: the process "
+                    "ends. Nothing is lost: what is not committed is read again.",
+                )
+                return EXIT_UNREACHABLE
+            self._parts.dependencies.notice_silence()
+            heartbeat.beat_if_due()
+        return None
 
     def health(self) -> Health:
         """Say how the process is doing."""
         return judge(
             self._parts.apply.status if self._parts.apply else None,
             self._parts.owner.status if self._parts.owner else None,
+            frontier=self._parts.frontier,
+            lost=self._parts.dependencies.problems(),
             draining=self._draining.is_set(),
             now_ms=self._parts.clock.monotonic_ms(),
             loop_stalled_after_ms=self._config.loop_stalled_after_ms,
@@ -149,19 +200,26 @@ class Worker:
 
     def _run_frontier(self) -> None:
         frontier = self._parts.frontier
+        dependencies = self._parts.dependencies
         assert frontier is not None
         while not self._input_finished.wait(self._parts.frontier_interval_ms / 1000):
             try:
                 frontier.advance()
-            except Unavailable:
+            except StoreUnavailable as error:
                 # The frontier stays where it is: expiry is late, and never early.
-                continue
+                dependencies.lost(Dependency.REDIS, "frontier", error.reason, str(error))
+            except BrokerUnavailable as error:
+                dependencies.lost(Dependency.KAFKA, "frontier", error.reason, str(error))
+            else:
+                for dependency in Dependency:
+                    dependencies.heard(dependency, "frontier")
 
     def _abandon(self) -> None:
         """Let every loop that still turns end where it is: that is safe at any moment."""
         self._abandoned.set()
         self._draining.set()
         self._input_finished.set()
+        self._ended.set()
 
     def _join(self, thread: Thread | None, deadline_ms: int) -> None:
         if thread is not None:

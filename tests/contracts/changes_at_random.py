@@ -52,7 +52,7 @@ CAUSES = st.builds(
 LINES = st.builds(Line, IDS, IDS, IDS, QUANTITIES, UNITS, UNITS, UNITS, UNITS, UNITS, UNITS)
 LINE_UNITS = st.lists(st.builds(LineUnits, IDS, QUANTITIES), max_size=2).map(tuple)
 REMEMBERED = st.lists(st.builds(Remembered, st.none() | IDS, DIGESTS), max_size=2).map(tuple)
-KEPT = st.builds(KeptInvoice, st.none() | IDS, INSTANTS_MS, LINE_UNITS) | st.builds(
+KEPT = st.builds(KeptInvoice, st.none() | IDS, INSTANTS_MS, INSTANTS_MS, LINE_UNITS) | st.builds(
     KeptCancellation, st.none() | IDS, LINE_UNITS
 )
 RESERVATIONS = st.builds(
@@ -99,7 +99,9 @@ def reservation_changes(draw: st.DrawFn) -> ReservationChanged:
     """Draw a change whose shortages are of the reservation's own account."""
     reservation = draw(RESERVATIONS)
     stock_ids = st.builds(StockId, st.just(reservation.id.account), IDS, IDS)
-    shortages = st.builds(Shortage, stock_ids, st.integers(0, 10**9), st.integers(0, 10**12))
+    shortages = st.builds(
+        Shortage, stock_ids, st.integers(0, 10**9), st.integers(0, 10**12), st.booleans()
+    )
     return ReservationChanged(
         reservation,
         draw(st.none() | st.sampled_from(Status)),
@@ -111,6 +113,9 @@ def reservation_changes(draw: st.DrawFn) -> ReservationChanged:
     )
 
 
+ACKNOWLEDGED_LINES = st.lists(
+    st.builds(AcknowledgedLine, IDS, IDS, IDS, QUANTITIES), max_size=3
+).map(tuple)
 UNITS_ACKNOWLEDGED = st.builds(
     UnitsAcknowledged,
     account=IDS,
@@ -118,7 +123,8 @@ UNITS_ACKNOWLEDGED = st.builds(
     version=st.integers(1, 10**6),
     acknowledged_at_ms=INSTANTS_MS,
     invoice_id=st.none() | IDS,
-    lines=st.lists(st.builds(AcknowledgedLine, IDS, IDS, IDS, QUANTITIES), max_size=3).map(tuple),
+    lines=ACKNOWLEDGED_LINES,
+    already_counted=ACKNOWLEDGED_LINES,
     cause=st.none() | CAUSES,
 )
 STOCK_CHANGES = st.builds(

@@ -68,6 +68,7 @@ EXPECTED: dict[FactKind, InputFact] = {
         "acme",
         "v7300001-01",
         READ_AT_MS - HOUR_MS // 2 + 500,
+        READ_AT_MS - HOUR_MS // 2 + 500,
         "NF-1001",
         (LineUnits("1", 2),),
         cause_of(FactKind.ORDER_INVOICED),
@@ -135,6 +136,7 @@ def test_optional_fields_may_be_absent_or_null() -> None:
     expected = OrderInvoiced(
         "acme",
         "v7300001-01",
+        READ_AT_MS - HOUR_MS // 2 + 500,
         READ_AT_MS - HOUR_MS // 2 + 500,
         None,
         (),

@@ -71,6 +71,7 @@ HANDED_OVER = UnitsAcknowledged(
     parse_instant_ms("2026-11-24T09:00:00Z"),
     "NF-1001",
     (AcknowledgedLine("1", "main", "2000017", 2),),
+    (),
     None,
 )
 COUNTED = StockChanged(
@@ -122,14 +123,14 @@ def test_everything_that_restoring_needs_is_in_the_bytes() -> None:
         invoices=(Remembered("i", "d1"),),
         cancellations=(Remembered(None, "d2"),),
         conflicts=("paid_twice/p/d3",),
-        kept=(KeptInvoice("k", 60, (LineUnits("1", 1),)), KeptCancellation(None, ())),
+        kept=(KeptInvoice("k", 60, 61, (LineUnits("1", 1),)), KeptCancellation(None, ())),
     )
     change = ReservationChanged(
         reservation,
         None,
         Reason.ORDER_INVOICED,
         1,
-        (Shortage(StockId("acme", "w", "s"), 4, 3),),
+        (Shortage(StockId("acme", "w", "s"), 4, 3, unknown=True),),
         (Conflict.INVOICED_TOO_MANY,),
         Cause("t", 1, 2, "e"),
     )
@@ -149,7 +150,9 @@ def test_everything_that_restoring_needs_is_in_the_bytes() -> None:
                 "denied": 0,
             }
         ],
-        "shortages": [{"warehouse_id": "w", "sku": "s", "requested": 4, "available": 3}],
+        "shortages": [
+            {"warehouse_id": "w", "sku": "s", "requested": 4, "available": 3, "unknown": True}
+        ],
         "conflicts": ["invoiced_too_many"],
         "cause": {"topic": "t", "partition": 1, "offset": 2, "event_id": "e"},
         "internal": {
@@ -163,6 +166,7 @@ def test_everything_that_restoring_needs_is_in_the_bytes() -> None:
                     "id": "k",
                     "at_ms": 60,
                     "lines": [{"line_id": "1", "quantity": 1}],
+                    "compared_at_ms": 61,
                 },
                 {"kind": "cancellation", "id": None, "lines": []},
             ],
@@ -282,6 +286,7 @@ def test_reading_what_was_written_gives_the_same(event: PublishedEvent) -> None:
             event.acknowledged_at_ms,
             event.invoice_id,
             event.lines,
+            event.already_counted,
             None,
         )
     assert event == restored(record)

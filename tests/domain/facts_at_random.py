@@ -20,6 +20,12 @@ SKUS = ("shirt", "hat")
 WAREHOUSES = (*("main",) * 5, "north")
 LINE_IDS = ("1", "2", "3")
 INSTANTS_MS = st.integers(1, 30)
+COUNTED_AT_MS = INSTANTS_MS | INSTANTS_MS.map(lambda at_ms: at_ms // 6 * 6)
+"""Many clocks know only seconds: counts meet at one instant."""
+UNTIL_COMPARED_MS = st.sampled_from((0, 0, 0, 3, 12, -20))
+"""The end of an invoice's day is later; a record's timestamp may even be before its date."""
+USUAL_LINES = (OrderLine("1", "main", "shirt", 2), OrderLine("2", "main", "hat", 1))
+"""Of an order whose number is given out again."""
 
 
 @dataclass(frozen=True)
@@ -104,14 +110,14 @@ ORDERS = st.builds(
         expires_at_ms=completed_at_ms + 5,
         account=account,
     ),
-    _order_lines(),
+    st.just(USUAL_LINES) | _order_lines(),
     st.sampled_from(ORDER_IDS),
     INSTANTS_MS,
     st.sampled_from(ACCOUNTS),
 )
 PAYMENTS = st.builds(
     payment,
-    st.sampled_from(("p1", "p1", "p2", None)),
+    st.sampled_from(("p1", "p1", "p2", None, None)),
     order_id=st.sampled_from(ORDER_IDS),
     approved_at_ms=INSTANTS_MS,
     reacquire=st.sampled_from((True, True, False)),
@@ -123,11 +129,13 @@ PAYMENTS = st.builds(
 def _invoices(draw: st.DrawFn) -> OrderInvoiced:
     units = draw(st.one_of(st.just(()), _units(), _units()))
     ids = ("NF1", "NF2", "NF3", "NF4", "NF5") if units else ("NF1", "NF6", None)
+    invoiced_at_ms = draw(INSTANTS_MS)
     return invoice(
         draw(st.sampled_from(ids)),
         *units,
         order_id=draw(st.sampled_from(ORDER_IDS)),
-        invoiced_at_ms=draw(INSTANTS_MS),
+        invoiced_at_ms=invoiced_at_ms,
+        compared_at_ms=invoiced_at_ms + draw(UNTIL_COMPARED_MS),
         account=draw(st.sampled_from(ACCOUNTS)),
     )
 
@@ -150,7 +158,7 @@ def _balances(draw: st.DrawFn) -> BalanceCounted:
     return balance(
         draw(st.sampled_from(SKUS)),
         draw(st.sampled_from((-3, 0, 4, 8, 12, 20, 30))),
-        counted_at_ms=draw(INSTANTS_MS),
+        counted_at_ms=draw(COUNTED_AT_MS),
         limit=draw(st.sampled_from((None, None, None, 0, 2, -4))),
         unlimited=draw(st.sampled_from((None, None, None, None, False, True))),
         warehouse_id=draw(st.sampled_from(WAREHOUSES)),
@@ -231,6 +239,19 @@ def days(
     return day + happenings
 
 
+def _ample_balances() -> st.SearchStrategy[BalanceCounted]:
+    """Counts that meet at few instants, and never make a stock short."""
+    return st.builds(
+        balance,
+        st.sampled_from(SKUS),
+        st.integers(100, 120),
+        counted_at_ms=st.sampled_from((30, 40, 50, 55, 60, 70)),
+        limit=st.sampled_from((None, None, 0, 2, -4)),
+        unlimited=st.sampled_from((None, None, False, True)),
+        warehouse_id=st.sampled_from(WAREHOUSES),
+    )
+
+
 @st.composite
 def agreeing_facts(draw: st.DrawFn) -> tuple[InputFact, ...]:
     """Facts of one order, with ample stock, that do not contradict each other.
@@ -252,26 +273,22 @@ def agreeing_facts(draw: st.DrawFn) -> tuple[InputFact, ...]:
     for invoice_id, shares in invoiced.items():
         if shares:
             pairs = ((share.line_id, share.quantity) for share in shares)
-            facts.append(invoice(invoice_id, *pairs, invoiced_at_ms=draw(st.integers(40, 60))))
+            invoiced_at_ms = draw(st.integers(1, 60))
+            compared_at_ms = invoiced_at_ms + draw(UNTIL_COMPARED_MS)
+            facts.append(
+                invoice(
+                    invoice_id,
+                    *pairs,
+                    invoiced_at_ms=invoiced_at_ms,
+                    compared_at_ms=compared_at_ms,
+                )
+            )
     for cancellation_id, shares in canceled.items():
         if shares:
             pairs = ((share.line_id, share.quantity) for share in shares)
             facts.append(cancellation(cancellation_id, *pairs))
-    facts.extend(draw(st.sampled_from(((), (payment(),), (payment(None),)))))
-    counts = draw(
-        st.lists(
-            st.tuples(
-                st.sampled_from(SKUS),
-                st.sampled_from(WAREHOUSES),
-                st.integers(30, 70),
-                st.integers(100, 120),
-            ),
-            max_size=4,
-            unique_by=lambda count: count[:3],
-        )
-    )
     facts.extend(
-        balance(sku, on_hand, counted_at_ms=counted_at_ms, warehouse_id=warehouse_id)
-        for sku, warehouse_id, counted_at_ms, on_hand in counts
+        draw(st.sampled_from(((), (payment(),), (payment(None),), (payment(None), payment()))))
     )
+    facts.extend(draw(st.lists(_ample_balances(), max_size=5)))
     return tuple(facts)

@@ -64,7 +64,7 @@ def assert_nothing_waits(ledger: Ledger) -> None:
     for reservation in ledger.reservations.values():
         for units in reservation.acknowledged:
             stock = ledger.stocks[line_stock_id(reservation, reservation.lines[units.line_index])]
-            assert not stock.covers(units.invoiced_at_ms), (reservation, stock)
+            assert not stock.covers(units.compared_at_ms), (reservation, stock)
 
 
 def apply_lawfully(
@@ -77,7 +77,7 @@ def apply_lawfully(
     _assert_acknowledgements_add_up(ledger, outcome)
     if outcome.change is not None:
         _assert_change_is_numbered(ledger, outcome.change)
-        _assert_kind_says_what_happened(outcome, outcome.change)
+        _assert_kind_says_what_happened(ledger, outcome, outcome.change)
     if isinstance(fact, BalanceCounted | StockSettlementDue):
         assert ledger.reservations == after.reservations, "a balance's own step moves stock only"
     if isinstance(fact, ReservationSettlementDue):
@@ -121,7 +121,7 @@ def bucket_sums(
             line = reservation.lines[units.line_index]
             stock_id = line_stock_id(reservation, line)
             entry = AcknowledgedEntry(
-                units.invoiced_at_ms, reservation.id.order_id, units.line_index, units.units
+                units.compared_at_ms, reservation.id.order_id, units.line_index, units.units
             )
             if not ledger.stocks[stock_id].has_released(entry):
                 acknowledged[stock_id] += units.units
@@ -255,23 +255,28 @@ def _assert_acknowledgements_add_up(before: Ledger, outcome: Outcome) -> None:
     if change is None:
         return
     published: Counter[str] = Counter()
+    counted: Counter[str] = Counter()
     for event in outcome.acknowledgements:
         assert event.version == change.reservation.version
         assert event.order_id == change.reservation.id.order_id
         assert event.account == change.reservation.id.account
-        assert event.lines, "an event without lines says nothing"
-        for told in event.lines:
-            assert told.quantity > 0
-            published[told.line_id] += told.quantity
+        assert event.lines or event.already_counted, "an event without lines says nothing"
+        for sums, lines in ((published, event.lines), (counted, event.already_counted)):
+            for told in lines:
+                assert told.quantity > 0
+                sums[told.line_id] += told.quantity
     earlier = before.reservations.get(change.reservation.id)
-    earlier_units = {line.line_id: line.acknowledged for line in earlier.lines} if earlier else {}
+    earlier_lines = {line.line_id: line for line in earlier.lines} if earlier else {}
     for line in change.reservation.lines:
-        gained = line.acknowledged - earlier_units.get(line.line_id, 0)
+        line_before = earlier_lines.get(line.line_id)
+        gained = line.acknowledged - (line_before.acknowledged if line_before else 0)
+        settled = line.settled - (line_before.settled if line_before else 0)
         if change.reason is Reason.BALANCE_COUNTED:
             assert gained <= 0
-            assert published[line.line_id] == 0
+            assert published[line.line_id] == counted[line.line_id] == 0
         else:
             assert gained == published[line.line_id], "the ERP takes out what was acknowledged"
+            assert settled == counted[line.line_id], "nothing is settled without a word"
 
 
 def _assert_change_is_numbered(before: Ledger, change: ReservationChanged) -> None:
@@ -281,7 +286,9 @@ def _assert_change_is_numbered(before: Ledger, change: ReservationChanged) -> No
     assert change.previous_status == (earlier.status if earlier else None)
 
 
-def _assert_kind_says_what_happened(outcome: Outcome, change: ReservationChanged) -> None:
+def _assert_kind_says_what_happened(
+    before: Ledger, outcome: Outcome, change: ReservationChanged
+) -> None:
     assert list(dict.fromkeys(change.conflicts)) == list(change.conflicts), "each conflict once"
     assert bool(change.conflicts) == (outcome.kind is OutcomeKind.CONFLICT)
     if outcome.kind is OutcomeKind.REFUSED:
@@ -290,6 +297,8 @@ def _assert_kind_says_what_happened(outcome: Outcome, change: ReservationChanged
         assert outcome.kind in {OutcomeKind.REFUSED, OutcomeKind.CONFLICT}
     for shortage in change.shortages:
         assert 0 <= shortage.available < shortage.requested, shortage
+        stock = before.stocks.get(shortage.stock_id)
+        assert shortage.unknown == (stock is None or stock.counted_at_ms is None), shortage
 
 
 def _buckets(stocks: Mapping[StockId, Stock]) -> dict[StockId, tuple[int, ...]]:

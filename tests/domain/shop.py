@@ -78,13 +78,18 @@ def invoice(
     *units: tuple[str, int],
     order_id: str = ORDER,
     invoiced_at_ms: int = 50,
+    compared_at_ms: int | None = None,
     account: str = ACCOUNT,
 ) -> OrderInvoiced:
-    """State that units were handed to delivery; no units: the whole order."""
+    """State that units were handed to delivery; no units: the whole order.
+
+    What is compared with counts is the invoice's own date, unless told otherwise.
+    """
     return OrderInvoiced(
         account=account,
         order_id=order_id,
         invoiced_at_ms=invoiced_at_ms,
+        compared_at_ms=invoiced_at_ms if compared_at_ms is None else compared_at_ms,
         invoice_id=invoice_id,
         lines=_line_units(units),
         cause=Cause("order-invoiced", 0, invoiced_at_ms),

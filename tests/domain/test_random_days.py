@@ -83,10 +83,8 @@ class Day:
                 self._forget(outcome.removal.reservation_id)
             if isinstance(happening, ReadAgain):
                 assert outcome.kind in UNCHANGING_KINDS, (fact, outcome)
-            if isinstance(happening, InputFact) and (
-                outcome.kind not in DEAD_LETTERED_KINDS and happening not in self.read
-            ):
-                self.read.append(happening)
+            if isinstance(happening, InputFact) and happening not in self.read:
+                self._remember(happening, outcome.kind)
             if isinstance(happening, SettlementUncalledFor) and fact not in before.settlements:
                 assert outcome.kind in UNCHANGING_KINDS, (fact, outcome)
 
@@ -135,6 +133,12 @@ class Day:
                 return (_once(self.read, happening),)
             case _:
                 assert_never(happening)
+
+    def _remember(self, fact: InputFact, kind: OutcomeKind) -> None:
+        """A delivery of an order that was stamped anew is a repeat only as long as it lives."""
+        is_stamped_anew = isinstance(fact, OrderCompleted) and kind is OutcomeKind.REPEAT
+        if kind not in DEAD_LETTERED_KINDS and not is_stamped_anew:
+            self.read.append(fact)
 
     def _forget(self, reservation_id: ReservationId) -> None:
         """Whatever is read of it from now on is new."""

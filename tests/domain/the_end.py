@@ -89,6 +89,7 @@ def expected_end(facts: Iterable[Fact]) -> End:
             _expected_places(
                 line,
                 facts,
+                completed_at_ms=order.completed_at_ms,
                 paid=paid,
                 counted_at_ms=counted_at_ms[StockId(order.account, line.warehouse_id, line.sku)],
             ),
@@ -114,7 +115,12 @@ def _stock_of(fact: BalanceCounted) -> StockId:
 
 
 def _expected_places(
-    line: OrderLine, facts: tuple[Fact, ...], *, paid: bool, counted_at_ms: int
+    line: OrderLine,
+    facts: tuple[Fact, ...],
+    *,
+    completed_at_ms: int,
+    paid: bool,
+    counted_at_ms: int,
 ) -> Places:
     invoiced_units: Counter[int] = Counter()
     canceled = 0
@@ -124,14 +130,14 @@ def _expected_places(
         if isinstance(fact, OrderInvoiced | OrderCanceled):
             units = sum(part.quantity for part in fact.lines if part.line_id == line.line_id)
             if isinstance(fact, OrderInvoiced):
-                invoiced_units[fact.invoiced_at_ms] += units
+                invoiced_units[max(fact.compared_at_ms, completed_at_ms)] += units
             else:
                 canceled += units
     rest = line.quantity - canceled - invoiced_units.total()
     assert rest >= 0, "the facts contradict each other"
     if whole_invoices:
-        (invoiced_at_ms,) = {fact.invoiced_at_ms for fact in whole_invoices}
-        invoiced_units[invoiced_at_ms] += rest
+        (compared_at_ms,) = {fact.compared_at_ms for fact in whole_invoices}
+        invoiced_units[max(compared_at_ms, completed_at_ms)] += rest
         rest = 0
     elif whole_cancellation:
         canceled += rest
@@ -157,22 +163,21 @@ def _expected_buckets(
     order: OrderCompleted,
     places: Mapping[str, Places],
 ) -> Buckets:
-    own = sorted(
-        (fact for fact in balances if _stock_of(fact) == stock),
-        key=lambda fact: fact.counted_at_ms,
-    )
-    limits = [fact.limit for fact in own if fact.limit is not None]
-    marks = [fact.unlimited for fact in own if fact.unlimited is not None]
+    own = [fact for fact in balances if _stock_of(fact) == stock]
+    # The newest, and of those of one instant the most careful one, each field by itself.
+    counts = [(fact.counted_at_ms, -fact.on_hand) for fact in own]
+    limits = [(fact.counted_at_ms, fact.limit) for fact in own if fact.limit is not None]
+    marks = [(one.counted_at_ms, not one.unlimited) for one in own if one.unlimited is not None]
     line_places = [
         places[line.line_id]
         for line in order.lines
         if StockId(order.account, line.warehouse_id, line.sku) == stock
     ]
     return (
-        own[-1].on_hand,
+        -max(counts)[1],
         0,
         sum(held for held, *_ in line_places),
         sum(acknowledged for _, acknowledged, *_ in line_places),
-        limits[-1] if limits else 0,
-        marks[-1] if marks else False,
+        max(limits)[1] if limits else 0,
+        not max(marks)[1] if marks else False,
     )

@@ -35,6 +35,7 @@ from reservation_worker.ports import (
 )
 from reservation_worker.publish import PublishConfig, Publisher, PublishParts
 from reservation_worker.recovery import RebuildConfig, Recovery, RecoveryParts
+from reservation_worker.telemetry.dependencies import Dependencies
 from reservation_worker.telemetry.labels import INPUT_TOPICS, OUTPUT_TOPICS
 from reservation_worker.telemetry.metrics import Metrics
 from reservation_worker.worker import OwnerConfig, OwnerLoop, OwnerParts
@@ -81,6 +82,7 @@ class Loops:
     apply: ApplyLoop
     owner: OwnerLoop
     frontier: PaymentFrontier
+    dependencies: Dependencies
     metrics: Metrics
 
 
@@ -91,16 +93,20 @@ def build_loops(clients: Clients, setting: Setting) -> Loops:
         input_topics=tuple(setting.kinds) or INPUT_TOPICS,
         output_topics=OUTPUT_TOPICS,
     )
+    dependencies = Dependencies(metrics, setting.clock.monotonic_ms, silent_after_ms=5_000)
     frontier = PaymentFrontier(clients.payments, clients.store, setting.clock, metrics)
     return Loops(
-        apply=_apply_loop(clients, setting, metrics),
-        owner=_owner_loop(clients, setting, metrics, frontier),
+        apply=_apply_loop(clients, setting, metrics, dependencies),
+        owner=_owner_loop(clients, setting, metrics, frontier, dependencies),
         frontier=frontier,
+        dependencies=dependencies,
         metrics=metrics,
     )
 
 
-def _apply_loop(clients: Clients, setting: Setting, metrics: Metrics) -> ApplyLoop:
+def _apply_loop(
+    clients: Clients, setting: Setting, metrics: Metrics, dependencies: Dependencies
+) -> ApplyLoop:
     limits = DeadLetterLimits("group", 1_000_000)
     return ApplyLoop(
         setting.apply,
@@ -113,13 +119,18 @@ def _apply_loop(clients: Clients, setting: Setting, metrics: Metrics) -> ApplyLo
             ),
             clock=setting.clock,
             metrics=metrics,
+            dependencies=dependencies,
             waypoint=setting.waypoint,
         ),
     )
 
 
 def _owner_loop(
-    clients: Clients, setting: Setting, metrics: Metrics, frontier: PaymentFrontier
+    clients: Clients,
+    setting: Setting,
+    metrics: Metrics,
+    frontier: PaymentFrontier,
+    dependencies: Dependencies,
 ) -> OwnerLoop:
     recovery = Recovery(
         setting.shards_total,
@@ -159,6 +170,7 @@ def _owner_loop(
             schedule=schedule,
             clock=setting.clock,
             metrics=metrics,
+            dependencies=dependencies,
             wait_for_work=lambda _timeout_ms: None,
             close_producer=clients.transactions.close,
         ),

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+from reservation_worker.telemetry.labels import Dependency
 from tests.loops.small_shop import SHARDS_TOTAL, SmallShop
 
 
@@ -18,7 +19,7 @@ def test_an_outage_of_the_store_delays_and_loses_nothing() -> None:
         worker.apply.turn()
         worker.owner.turn()
         shop.clock.advance(50)
-    assert not worker.apply.status.store_answers
+    assert [Dependency.REDIS] == [one for one in Dependency if not worker.dependencies.is_up(one)]
     # One poll before the outage shows, and one while the steps were under way.
     assert worker.apply.status.uncommitted_records <= 10
     shop.store.set_available(available=True)

@@ -1,12 +1,14 @@
 """A payment in time is never expired: the frontier waits, and never guesses."""
 
+from math import inf
+
 import pytest
 from prometheus_client import CollectorRegistry
 
 from reservation_worker.adapters.in_memory.broker import InMemoryBroker
 from reservation_worker.adapters.in_memory.log import InMemoryPaymentOffsets
 from reservation_worker.adapters.in_memory.store import InMemoryStore
-from reservation_worker.deadlines import PaymentFrontier
+from reservation_worker.deadlines import NOTHING_EXPIRES_MS, PaymentFrontier
 from reservation_worker.telemetry.metrics import Metrics
 from tests.clocks import StandingClock
 from tests.loops.small_shop import SmallShop
@@ -22,11 +24,12 @@ class Payments:
         self.clock = StandingClock(STARTED_AT_MS)
         self.store_clock = StandingClock(STARTED_AT_MS + 500)
         self.broker = InMemoryBroker({TOPIC: 2}, 1, self.clock)
+        self.metrics = Metrics(CollectorRegistry())
         self.frontier = PaymentFrontier(
             InMemoryPaymentOffsets(self.broker, TOPIC),
             InMemoryStore(self.store_clock),
             self.clock,
-            Metrics(CollectorRegistry()),
+            self.metrics,
         )
 
     def pay(self, partition: int) -> None:
@@ -37,6 +40,11 @@ class Payments:
         """Commit an offset per partition."""
         for number, offset in enumerate(offsets):
             self.broker.committed[TOPIC, number] = offset
+
+    def age_seconds(self) -> float:
+        """Ask the metric, as a scraper does."""
+        ((sample,),) = [one.samples for one in self.metrics.payment_frontier_age.collect()]
+        return sample.value
 
     def look(self, duration_ms: int = 1_000) -> int | None:
         """Let time pass on both clocks, and return the frontier."""
@@ -110,6 +118,40 @@ def test_a_new_partition_holds_the_frontier_back_until_it_is_read(payments: Paym
     assert payments.look() == before
     payments.commit(0, 0, 0)
     assert payments.look() != before
+
+
+def test_the_age_of_the_frontier_is_reckoned_when_it_is_asked_for(payments: Payments) -> None:
+    """In an outage nothing is sampled, and its age is what tells of it."""
+    assert payments.age_seconds() == inf
+    payments.commit(0, 0)
+    payments.look()
+    assert payments.age_seconds() == 0
+    payments.clock.advance(90_000)
+    assert payments.age_seconds() == 90
+
+
+def test_a_frontier_that_does_not_move_says_which_partition_it_waits_for(
+    payments: Payments,
+) -> None:
+    """Whoever is asked why nothing expires must know where to look; everything else goes on."""
+    payments.commit(0, 0)
+    payments.look()
+    payments.pay(1)
+    payments.look(59_000)
+    assert payments.frontier.delay() is None
+    payments.look()
+    delay = payments.frontier.delay()
+    assert delay is not None
+    assert "1 (committed 0 of 1)" in delay
+    payments.commit(0, 1)
+    payments.look()
+    assert payments.frontier.delay() is None
+
+
+@pytest.mark.parametrize("expires_at_ms", [-86_400_000, 0, 1])
+def test_no_deadline_is_so_long_ago_that_it_needs_no_frontier(expires_at_ms: int) -> None:
+    """A payment made in time may still be unread, whatever date some program put into an order."""
+    assert expires_at_ms > NOTHING_EXPIRES_MS
 
 
 def test_an_unpaid_order_expires_after_its_deadline_and_grace() -> None:

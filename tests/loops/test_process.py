@@ -4,11 +4,13 @@ import signal
 from collections.abc import Callable
 from threading import Thread
 
-from reservation_worker.ports import FatallyBroken, Waypoint
+from reservation_worker.cli.exit_codes import ExitCode
+from reservation_worker.ports import UNWATCHED, CallWatch, FatallyBroken, Waypoint
 from reservation_worker.telemetry.metrics import Metrics
 from reservation_worker.worker import StopSignals, Worker, WorkerConfig, WorkerParts
 from reservation_worker.worker.health import judge
-from tests.clocks import MachineClock
+from reservation_worker.worker.process import EXIT_UNREACHABLE
+from tests.clocks import MachineClock, StandingClock
 from tests.loops.assembly import Loops, no_waypoint
 from tests.loops.small_shop import SmallShop
 from tests.waiting import wait_until
@@ -24,6 +26,7 @@ class RunningWorker:
         shop: SmallShop,
         waypoint: Callable[[Waypoint], None] = no_waypoint,
         drain_timeout_ms: int = TIMEOUT_MS,
+        watch: CallWatch = UNWATCHED,
     ) -> None:
         self.exits: list[int] = []
         self.loops: Loops = shop.start(waypoint)
@@ -39,6 +42,8 @@ class RunningWorker:
                 signals=self.signals,
                 clock=MachineClock(),
                 metrics=self.metrics,
+                dependencies=self.loops.dependencies,
+                watch=watch,
             ),
         )
         self.codes: list[int] = []
@@ -98,7 +103,10 @@ def test_health_follows_the_life_of_a_process() -> None:
 
 
 def test_a_drain_that_takes_too_long_is_given_up() -> None:
-    """Whatever was not committed is read again: ending is safe at any moment."""
+    """Whatever was not committed is read again: ending is safe at any moment.
+
+    The code says why: a dependency could not be reached.
+    """
     shop = running_shop()
     running = RunningWorker(shop, drain_timeout_ms=200)
     wait_until(lambda: running.worker.health().ready, timeout_ms=TIMEOUT_MS, what="it is ready")
@@ -106,7 +114,7 @@ def test_a_drain_that_takes_too_long_is_given_up() -> None:
     shop.order("A", "boots")
     wait_until(lambda: not running.worker.health().ready, timeout_ms=TIMEOUT_MS, what="it is stuck")
     running.signal()
-    assert running.exit_code() == 1
+    assert running.exit_code() == EXIT_UNREACHABLE
     shop.store.set_available(available=True)
 
 
@@ -131,6 +139,19 @@ def test_a_loop_that_is_fatally_broken_ends_the_process() -> None:
     assert running.exit_code() == 1
 
 
+def test_a_call_that_never_comes_back_ends_the_process_with_the_reason() -> None:
+    """Some client calls do not keep their own time-outs; only another process goes on."""
+    clock = StandingClock(0)
+    watch = CallWatch(clock.monotonic_ms)
+    running = RunningWorker(running_shop(), watch=watch)
+    with watch.call("Producer.send_offsets_to_transaction", 1_000):
+        clock.advance(2_999)
+        assert watch.stuck() is None
+        clock.advance(1)
+        assert running.exit_code() == EXIT_UNREACHABLE == ExitCode.UNREACHABLE
+    assert watch.stuck() is None
+
+
 def test_a_surprise_ends_the_process_and_counts_as_a_bug() -> None:
     """Nobody can tell what else is wrong by then."""
 
@@ -148,7 +169,13 @@ def test_a_loop_that_does_not_turn_is_not_alive() -> None:
     """A client that hangs for ever is mended by a restart only."""
     loops = SmallShop().start()
     health = judge(
-        loops.apply.status, None, draining=False, now_ms=10_000, loop_stalled_after_ms=9_999
+        loops.apply.status,
+        None,
+        frontier=None,
+        lost=(),
+        draining=False,
+        now_ms=10_000,
+        loop_stalled_after_ms=9_999,
     )
     assert not health.live
     assert not health.ready

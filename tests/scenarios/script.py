@@ -7,10 +7,19 @@ be so afterwards. ``README.md`` beside this module lists every sentence that may
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
-from reservation_worker.domain.facts import BalanceCounted, Fact, OrderLine, RetentionReached
+from reservation_worker.contracts.instants import parse_instant_ms
+from reservation_worker.domain.deadline import end_of_day_ms
+from reservation_worker.domain.facts import (
+    BalanceCounted,
+    Fact,
+    OrderInvoiced,
+    OrderLine,
+    RetentionReached,
+)
 from tests.domain.shop import (
     ACCOUNT,
     WAREHOUSE,
@@ -24,8 +33,9 @@ from tests.domain.shop import (
     payment,
 )
 
-MIDNIGHT_MS = 1_795_392_000_000
-"""2026-11-23T00:00:00Z: the times of a script are hours and minutes of, or after, this day."""
+TODAY = "2026-11-23"
+"""The times of a script are hours and minutes of, or after, this day, unless they name another."""
+MOMENT = r"(?:\d{4}-\d\d-\d\d )?\d\d:\d\d"
 DEFAULT_DEADLINE = "24:00"
 SETTLED_ENTRIES_MAX = 100
 
@@ -56,13 +66,15 @@ class Scenario:
 
     name: str
     settled_entries_max: int
+    """Acknowledged entries that one step of it settles."""
     steps: tuple[Step, ...]
 
 
 def instant_ms(text: str) -> int:
-    """Return the instant of ``hours:minutes``; hours from 24 are those of the days after."""
-    hours, minutes = text.split(":")
-    return MIDNIGHT_MS + (int(hours) * 60 + int(minutes)) * 60_000
+    """Return the instant of ``[date ]hours:minutes``, UTC; hours from 24 are of the days after."""
+    day, _, time = text.rpartition(" ")
+    hours, minutes = time.split(":")
+    return parse_instant_ms(f"{day or TODAY}T00:00:00Z") + (int(hours) * 60 + int(minutes)) * 60_000
 
 
 def read_scenarios(path: Path) -> tuple[Scenario, ...]:
@@ -82,13 +94,15 @@ def read_scenarios(path: Path) -> tuple[Scenario, ...]:
 
 
 def _scenario(name: str, block: str) -> Scenario:
-    settled_entries_max = SETTLED_ENTRIES_MAX
+    settled_entries_max, days_end_in = SETTLED_ENTRIES_MAX, None
     steps: list[Step] = []
     for text in filter(str.strip, block.splitlines()):
         if bound := re.fullmatch(r"a step settles at most (\d+) entr(?:y|ies)", text):
             settled_entries_max = int(bound[1])
+        elif days := re.fullmatch(r"dates of invoices are days(?: in (\S+))?", text):
+            days_end_in = ZoneInfo(days[1] or "UTC")
         elif not text.startswith(" "):
-            steps.append(read_happening(text))
+            steps.append(read_happening(text, days_end_in))
         elif steps:
             steps[-1].expectations.append(text.strip())
         else:
@@ -96,8 +110,10 @@ def _scenario(name: str, block: str) -> Scenario:
     return Scenario(name, settled_entries_max, tuple(steps))
 
 
-def read_happening(text: str) -> Step:
+def read_happening(text: str, days_end_in: ZoneInfo | None = None) -> Step:
     """Return the step, without expectations, that a sentence in the first column begins.
+
+    With a time zone, the date of an invoice says only the day.
 
     Raises:
         ScriptError: the language has no such sentence.
@@ -105,8 +121,17 @@ def read_happening(text: str) -> Step:
     if text in {"settlements are done", "one settlement is done"}:
         return Step(text, Settlements(is_only_one=text.startswith("one")))
     for pattern, build in SENTENCES:
-        if match := re.fullmatch(r"(?P<at>\d\d:\d\d) " + pattern, text):
-            return Step(text, build(match))
+        if match := re.fullmatch(rf"(?P<at>{MOMENT}) " + pattern, text):
+            fact = build(match)
+            if isinstance(fact, OrderInvoiced) and days_end_in is not None:
+                told_at_ms = instant_ms(match["received"]) if match["received"] else None
+                fact = replace(
+                    fact,
+                    compared_at_ms=end_of_day_ms(
+                        fact.invoiced_at_ms, days_end_in, told_at_ms=told_at_ms
+                    ),
+                )
+            return Step(text, fact)
     raise ScriptError(f"not a sentence: {text!r}")
 
 
@@ -168,7 +193,7 @@ SENTENCES: tuple[tuple[str, Callable[[re.Match[str]], Fact]], ...] = (
         ),
         _balance,
     ),
-    (r"order (?P<order>\S+): (?P<lines>.+?)(?:, expires (?P<expires>\d\d:\d\d))?", _order),
+    (rf"order (?P<order>\S+): (?P<lines>.+?)(?:, expires (?P<expires>{MOMENT}))?", _order),
     (
         r"payment of (?P<order>\S+?)(?: as (?P<id>\S+))?(?P<refund>, refund policy)?",
         lambda match: payment(
@@ -179,7 +204,10 @@ SENTENCES: tuple[tuple[str, Callable[[re.Match[str]], Fact]], ...] = (
         ),
     ),
     (
-        r"invoice of (?P<order>\S+?)(?: as (?P<id>\S+?))?(?:: (?P<units>.+))?",
+        (
+            r"invoice of (?P<order>\S+?)(?: as (?P<id>\S+?))?(?:: (?P<units>.+?))?"
+            rf"(?:, received (?P<received>{MOMENT}))?"
+        ),
         lambda match: invoice(
             match["id"],
             *named_units(match["units"]),

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from reservation_worker.domain.facts import Fact
-from reservation_worker.domain.outcome import Conflict, OutcomeKind
+from reservation_worker.domain.outcome import AcknowledgedLine, Conflict, OutcomeKind
 from reservation_worker.domain.reservation import Line, Reservation
 from reservation_worker.domain.stock import Stock
 from tests.domain.shop import reservation_id, stock_id
@@ -73,8 +73,8 @@ def _check_nothing_is_untold(scene: Scene, step: Step, context: str) -> None:
             assert f"conflict {conflict}" in told, f"{context}: untold conflict {conflict}"
         for shortage in seen.change.shortages if seen.change else ():
             assert f"shortage of {shortage.stock_id.sku}" in told, f"{context}: untold {shortage}"
-        if seen.acknowledgements:
-            assert "the ERP is told" in told, f"{context}: untold {seen.acknowledgements}"
+    acknowledgements_total = sum(len(seen.acknowledgements) for seen in scene.seen)
+    assert told.count("the ERP is told") == acknowledgements_total, f"{context}: {scene.seen}"
 
 
 def _check_status(scene: Scene, match: re.Match[str], context: str) -> None:
@@ -131,12 +131,17 @@ def _check_conflict(scene: Scene, match: re.Match[str], context: str) -> None:
 def _check_shortage(scene: Scene, match: re.Match[str], context: str) -> None:
     sku, warehouse_id = named_stock(match["stock"])
     shortages = [
-        (one.stock_id, one.requested, one.available)
+        (one.stock_id, one.requested, one.available, one.unknown)
         for seen in scene.seen
         if seen.change
         for one in seen.change.shortages
     ]
-    expected = (stock_id(sku, warehouse_id), int(match["requested"]), int(match["available"]))
+    expected = (
+        stock_id(sku, warehouse_id),
+        int(match["requested"]),
+        int(match["available"]),
+        match["unknown"] is not None,
+    )
     assert expected in shortages, f"{context}: {shortages}"
 
 
@@ -145,13 +150,18 @@ def _check_acknowledgement(scene: Scene, match: re.Match[str], context: str) -> 
         (
             event.order_id,
             event.invoice_id,
-            ", ".join(f"{line.quantity} of line {line.line_id}" for line in event.lines),
+            _units(event.lines),
+            _units(event.already_counted),
         )
         for seen in scene.seen
         for event in seen.acknowledgements
     ]
-    told = (match["order"], match["id"], match["units"])
+    told = (match["order"], match["id"], match["units"] or "", match["counted"] or "")
     assert told in events, f"{context}: {events}"
+
+
+def _units(lines: tuple[AcknowledgedLine, ...]) -> str:
+    return ", ".join(f"{line.quantity} of line {line.line_id}" for line in lines)
 
 
 def _check_refund(scene: Scene, match: re.Match[str], context: str) -> None:
@@ -193,7 +203,7 @@ def _reservation(scene: Scene, order_id: str) -> Reservation:
 EXPECTATIONS: tuple[tuple[str, Callable[[Scene, re.Match[str], str], None]], ...] = (
     (
         (
-            r"(?P<order>\S+) is (?P<status>[A-Z][a-z]+)(?: until (?P<until>\d\d:\d\d))?"
+            r"(?P<order>\S+) is (?P<status>[A-Z][a-z]+)(?: until (?P<until>[\d: -]+))?"
             r"(?:, version (?P<version>\d+))?"
         ),
         _check_status,
@@ -203,11 +213,17 @@ EXPECTATIONS: tuple[tuple[str, Callable[[Scene, re.Match[str], str], None]], ...
     (r"it is a .+", _check_kind),
     (r"conflict (?P<kind>\w+)", _check_conflict),
     (
-        r"shortage of (?P<stock>\S+): (?P<requested>\d+) requested, (?P<available>\d+) available",
+        (
+            r"shortage of (?P<stock>\S+): (?P<requested>\d+) requested, "
+            r"(?P<available>\d+) available(?P<unknown>, unknown)?"
+        ),
         _check_shortage,
     ),
     (
-        r"the ERP is told: (?P<order>\S+?)(?: by (?P<id>\S+?))?: (?P<units>.+)",
+        (
+            r"the ERP is told: (?P<order>\S+?)(?: by (?P<id>\S+?))?(?:: (?P<units>.+?))?"
+            r"(?:, already counted: (?P<counted>.+))?"
+        ),
         _check_acknowledgement,
     ),
     (r"(?P<no>no )?refund is needed for (?P<order>\S+)", _check_refund),

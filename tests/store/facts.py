@@ -51,7 +51,7 @@ def invoiced(
     at_ms: int = NOW_MS + 2,
 ) -> OrderInvoiced:
     """Return an invoice; without lines, of all that is left."""
-    return OrderInvoiced(ACCOUNT, order_id, at_ms, invoice_id, lines, cause(3))
+    return OrderInvoiced(ACCOUNT, order_id, at_ms, at_ms, invoice_id, lines, cause(3))
 
 
 def canceled(order_id: str = "v1", *, cancellation_id: str | None = None) -> OrderCanceled:

@@ -60,7 +60,10 @@ def random_fact(random: Random, step: int, offset: int) -> Fact:
             reacquire = random.random() < 0.8
             return PaymentApproved(account, order_id, at_ms, payment_id, reacquire, cause)
         case 2:
-            return OrderInvoiced(account, order_id, at_ms, *_document(random), cause)
+            compared_at_ms = at_ms + random.choice((0, 0, 0, 5, 15))
+            return OrderInvoiced(
+                account, order_id, at_ms, compared_at_ms, *_document(random), cause
+            )
         case 3:
             return OrderCanceled(account, order_id, at_ms, *_document(random), cause)
         case 4:
@@ -71,7 +74,7 @@ def random_fact(random: Random, step: int, offset: int) -> Fact:
                 random.choice(WAREHOUSES),
                 random.choice(SKUS),
                 random.choice((0, 5, 10, 20, 40)),
-                at_ms - random.choice((0, 8, 40)),
+                (at_ms - random.choice((0, 8, 40))) // 4 * 4,
                 random.choice((None, None, None, -2, 0, 2)),
                 random.choice((None, None, None, None, False, True)),
                 cause,

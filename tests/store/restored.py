@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from random import Random
+from typing import Self
 
 import redis
 
@@ -11,7 +12,7 @@ from reservation_worker.contracts.records import (
     OutputTopic,
     PublishedRecord,
 )
-from reservation_worker.ports import Restoring, StepRefused, Store
+from reservation_worker.ports import Restoring, StepRefused, Store, Turn
 from tests.store.random_facts import NOW_MS
 
 Contents = dict[str, object]
@@ -27,35 +28,66 @@ def published(records: Sequence[OutputRecord], topic: OutputTopic) -> list[Publi
     ]
 
 
+class Rebuilding:
+    """A rebuild in one epoch; it numbers its calls."""
+
+    def __init__(
+        self,
+        store: Store[OutputRecord],
+        restoring: Restoring[PublishedRecord],
+        shard: int,
+        epoch: int,
+    ) -> None:
+        """Mark the shard."""
+        self._restoring = restoring
+        self.shard = shard
+        self.epoch = epoch
+        self.number = 1
+        assert restoring.begin(shard, store.inspect(shard), epoch)
+
+    @property
+    def turn(self) -> Turn:
+        """Which call is the next one."""
+        return Turn(self.shard, self.epoch, self.number)
+
+    def drop_all(self) -> Self:
+        """Drop all that is there."""
+        cursor = 0
+        while True:
+            cursor, keys = self._restoring.keys(self.shard, cursor)
+            if keys:
+                self._go_on(self._restoring.drop(self.turn, keys))
+            if not cursor:
+                return self
+
+    def restore(self, records: Sequence[PublishedRecord]) -> None:
+        """Write some records of one topic."""
+        self._go_on(self._restoring.restore(self.turn, records))
+
+    def restore_all(self, records: Sequence[OutputRecord], random: Random) -> None:
+        """Write everything that was published, every version, in batches of random sizes."""
+        for topic in RESTORED_FROM:
+            left = published(records, topic)
+            while left:
+                size = random.randint(1, 40)
+                self.restore(tuple({record.key: record for record in left[:size]}.values()))
+                left = left[size:]
+
+    def finish(self, step: int) -> None:
+        """End it."""
+        assert self._restoring.finish(self.turn, step) is None
+
+    def _go_on(self, next_number: int | StepRefused) -> None:
+        assert not isinstance(next_number, StepRefused), next_number
+        assert next_number > self.number
+        self.number = next_number
+
+
 def begin(
     store: Store[OutputRecord], restoring: Restoring[PublishedRecord], shard: int, epoch: int
-) -> None:
+) -> Rebuilding:
     """Mark a shard, and drop all that is there of it."""
-    assert restoring.begin(shard, store.inspect(shard), epoch)
-    cursor = 0
-    while True:
-        dropped = restoring.drop(shard, epoch, cursor)
-        assert not isinstance(dropped, StepRefused)
-        cursor = dropped
-        if not cursor:
-            return
-
-
-def restore(
-    restoring: Restoring[PublishedRecord],
-    shard: int,
-    epoch: int,
-    records: Sequence[OutputRecord],
-    random: Random,
-) -> None:
-    """Write everything that was published, every version, in batches of random sizes."""
-    for topic in RESTORED_FROM:
-        left = published(records, topic)
-        while left:
-            size = random.randint(1, 40)
-            newest = {record.key: record for record in left[:size]}
-            assert restoring.restore(shard, epoch, tuple(newest.values())) is None
-            left = left[size:]
+    return Rebuilding(store, restoring, shard, epoch).drop_all()
 
 
 def contents(client: redis.Redis, shard: int) -> Contents:

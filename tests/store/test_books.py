@@ -66,13 +66,13 @@ def test_reservations_are_seen_with_what_the_indexes_have(books: RedisBooks) -> 
     assert sold.reservation is not None
     (units,) = sold.acknowledged
     (acknowledged,) = sold.reservation.acknowledged
-    assert (acknowledged.invoiced_at_ms, None) == (units.entry_score, units.settlement_score)
+    assert (acknowledged.compared_at_ms, None) == (units.entry_score, units.settlement_score)
     assert units.stock is not None
     assert STOCK_ID == units.stock.id
     assert (None, None, (None, None), ()) == (
         *(unknown.packed, unknown.reservation, unknown.scores, unknown.acknowledged),
     )
-    assert (acknowledged.invoiced_at_ms, None) == look.entry_scores
+    assert (acknowledged.compared_at_ms, None) == look.entry_scores
 
 
 def test_what_no_worker_has_packed_is_seen_and_not_read(

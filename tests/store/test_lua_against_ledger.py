@@ -153,7 +153,7 @@ def expected_entries(
     """Return the acknowledged entries as the sorted sets hold them."""
     return {
         stock.id.key: [
-            (f"{entry.member}/{entry.invoiced_at_ms}", float(entry.invoiced_at_ms))
+            (f"{entry.member}/{entry.compared_at_ms}", float(entry.compared_at_ms))
             for entry in stock.entries
         ]
         for stock in stocks.values()

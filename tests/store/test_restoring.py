@@ -25,12 +25,13 @@ from reservation_worker.ports import (
     StepRefused,
     StepReply,
     Store,
+    Turn,
 )
 from tests.published import removed_by
 from tests.store.conftest import Bounds, client_of, redis_store
 from tests.store.facts import STOCK_ID, counted, invoiced, ordered, paid, reservation_id
 from tests.store.random_facts import NOW_MS, random_facts
-from tests.store.restored import begin, contents, published, restore
+from tests.store.restored import Rebuilding, begin, contents, published
 from tests.store.shard import (
     EPOCH,
     FAR_FUTURE_MS,
@@ -45,6 +46,7 @@ DAYS = 10
 STEPS = 60
 NEXT = EPOCH + 1
 LAST = EPOCH + 2
+KEYS = [f"{{s{SHARD}}}:s:any".encode()]
 
 
 @pytest.fixture
@@ -103,10 +105,10 @@ class Day:
         self._state_what_is_outdated()
         whole, last = contents(self._client, SHARD), self._store.inspect(SHARD).step
         self._epoch += 1
-        begin(self._store, self._restoring, SHARD, self._epoch)
+        rebuilding = begin(self._store, self._restoring, SHARD, self._epoch)
         assert {} == contents(self._client, SHARD)
-        restore(self._restoring, SHARD, self._epoch, self._records, self._random)
-        assert self._restoring.finish(SHARD, self._epoch, last) is None
+        rebuilding.restore_all(self._records, self._random)
+        rebuilding.finish(last)
         assert whole == contents(self._client, SHARD)
         state = self._store.inspect(SHARD)
         assert (self._epoch, last, last, False) == (
@@ -155,9 +157,9 @@ def test_what_is_restored_goes_on_as_before(
     ]
     apply_all(store, [*facts, paid("early")])
     records = records_of(store)
-    begin(store, restoring, SHARD, NEXT)
-    restore(restoring, SHARD, NEXT, records, Random(1))
-    assert restoring.finish(SHARD, NEXT, 5) is None
+    rebuilding = begin(store, restoring, SHARD, NEXT)
+    rebuilding.restore_all(records, Random(1))
+    rebuilding.finish(5)
     repeats = store.step(SHARD, NEXT, [*facts, paid("early")])
     assert isinstance(repeats, StepReply)
     assert {OutcomeKind.REPEAT} == set(repeats.outcomes)
@@ -192,20 +194,20 @@ def test_an_owner_that_was_asleep_changes_nothing(
     apply_all(store, [counted(5), ordered()])
     stocks = published(records_of(store), OutputTopic.STOCK_CHANGED)
     asleep = store.inspect(SHARD)
-    begin(store, restoring, SHARD, NEXT)
-    begin(store, restoring, SHARD, LAST)
+    begun = begin(store, restoring, SHARD, NEXT)
+    rebuilding = begin(store, restoring, SHARD, LAST)
     refused = StepRefused(StepRefusal.EPOCH, LAST)
     assert not restoring.begin(SHARD, asleep, NEXT)
     assert not restoring.begin(SHARD, store.inspect(SHARD), NEXT)
-    assert refused == restoring.drop(SHARD, NEXT, 0)
-    assert refused == restoring.restore(SHARD, NEXT, stocks)
-    assert refused == restoring.finish(SHARD, NEXT, 1)
-    assert restoring.restore(SHARD, LAST, stocks) is None
-    assert restoring.finish(SHARD, LAST, 1) is None
-    for epoch in (NEXT, LAST):
-        assert refused == restoring.restore(SHARD, epoch, stocks)
-        assert refused == restoring.finish(SHARD, epoch, 0)
-        assert refused == restoring.drop(SHARD, epoch, 0)
+    assert refused == restoring.drop(begun.turn, KEYS)
+    assert refused == restoring.restore(begun.turn, stocks)
+    assert refused == restoring.finish(begun.turn, 1)
+    rebuilding.restore(stocks)
+    rebuilding.finish(1)
+    for turn in (begun.turn, replace(rebuilding.turn, number=rebuilding.number + 1)):
+        assert refused == restoring.restore(turn, stocks)
+        assert refused == restoring.finish(turn, 0)
+        assert refused == restoring.drop(turn, KEYS)
     assert store.reservation(SHARD, reservation_id()) is None
 
 
@@ -216,19 +218,58 @@ def test_beginning_twice_with_the_same_epoch_is_one_beginning(
     inspected = store.inspect(SHARD)
     assert restoring.begin(SHARD, inspected, EPOCH)
     assert restoring.begin(SHARD, inspected, EPOCH)
-    assert restoring.finish(SHARD, EPOCH, 7) is None
+    assert restoring.finish(Turn(SHARD, EPOCH, 1), 7) is None
     assert not restoring.begin(SHARD, inspected, EPOCH)
     assert 7 == store.inspect(SHARD).published
+
+
+def test_each_call_of_a_rebuild_is_run_once_in_its_turn_or_not_at_all(
+    store: Store[OutputRecord], restoring: Restoring[PublishedRecord]
+) -> None:
+    """One that timed out was made again; it may still arrive, and must not undo what came after."""
+    claim(store)
+    apply_all(store, [counted(5), ordered()])
+    records = records_of(store)
+    stocks = published(records, OutputTopic.STOCK_CHANGED)[-1:]
+    reservations = published(records, OutputTopic.RESERVATION_CHANGED)
+    rebuilding = Rebuilding(store, restoring, SHARD, NEXT)
+    drop, keys = rebuilding.turn, restoring.keys(SHARD, 0)[1]
+    too_early = replace(drop, number=drop.number + 1)
+    assert StepRefused(StepRefusal.TURN, NEXT) == restoring.restore(too_early, stocks)
+    assert store.stock(SHARD, STOCK_ID) is not None, "nothing is dropped yet"
+    rebuilding.drop_all()
+    restore_stocks = rebuilding.turn
+    rebuilding.restore(stocks)
+    assert restore_stocks.number == restoring.drop(drop, keys), "it is answered as done"
+    assert store.stock(SHARD, STOCK_ID) is not None, "and was not run again"
+    rebuilding.restore(reservations)
+    finish = rebuilding.turn
+    rebuilding.finish(2)
+    assert restoring.finish(finish, 2) is None
+    step(store, [paid()], NEXT)
+    done = store.reservation(SHARD, reservation_id())
+    for late in (drop, restore_stocks):
+        restoring.restore(late, stocks)
+        restoring.drop(late, keys)
+    restoring.finish(finish, 2)
+    assert done is not None
+    assert done == store.reservation(SHARD, reservation_id())
+    assert (NEXT, 3, 2, False) == _progress(store)
+
+
+def _progress(store: Store[OutputRecord]) -> tuple[int, int, int, bool]:
+    state = store.inspect(SHARD)
+    return state.epoch, state.step, state.published, state.torn
 
 
 def test_a_record_that_no_worker_has_written_is_refused(
     store: Store[OutputRecord], restoring: Restoring[PublishedRecord]
 ) -> None:
     """Nothing is guessed: the shard stays marked."""
-    begin(store, restoring, SHARD, EPOCH)
+    rebuilding = begin(store, restoring, SHARD, EPOCH)
     for topic in (OutputTopic.STOCK_CHANGED, OutputTopic.RESERVATION_CHANGED):
         with pytest.raises(FatallyBroken, match="not what a worker writes"):
-            restoring.restore(SHARD, EPOCH, [PublishedRecord(topic, b"k", b"{}", 0, NOW_MS)])
+            restoring.restore(rebuilding.turn, [PublishedRecord(topic, b"k", b"{}", 0, NOW_MS)])
     assert store.inspect(SHARD).torn
 
 
@@ -242,17 +283,17 @@ def test_more_than_one_call_takes_is_restored_whole_or_refused(
     records = records_of(store)
     reservations = published(records, OutputTopic.RESERVATION_CHANGED)
     assert orders == len(reservations)
-    begin(store, restoring, SHARD, NEXT)
+    rebuilding = begin(store, restoring, SHARD, NEXT)
     (stock,) = published(records, OutputTopic.STOCK_CHANGED)[-1:]
-    assert restoring.restore(SHARD, NEXT, [stock]) is None
+    rebuilding.restore([stock])
     bad = replace(reservations[-1], value=b"{}")
     with pytest.raises(FatallyBroken, match="not what a worker writes"):
-        restoring.restore(SHARD, NEXT, [*reservations[:-1], bad])
-    assert restoring.restore(SHARD, NEXT, reservations) is None
-    assert restoring.finish(SHARD, NEXT, 5) is None
+        restoring.restore(rebuilding.turn, [*reservations[:-1], bad])
+    rebuilding.restore(reservations)
+    rebuilding.finish(5)
     for number in range(orders):
         assert store.reservation(SHARD, reservation_id(f"{number}")) is not None
-    asleep = restoring.restore(SHARD, EPOCH, reservations)
+    asleep = restoring.restore(Turn(SHARD, EPOCH, 1), reservations)
     assert StepRefused(StepRefusal.EPOCH, NEXT) == asleep
 
 
@@ -263,12 +304,12 @@ def test_a_tombstone_takes_a_reservation_and_its_indexes_away(
     claim(store)
     apply_all(store, [counted(5), ordered()])
     records = records_of(store)
-    begin(store, restoring, SHARD, NEXT)
-    restore(restoring, SHARD, NEXT, records, Random(1))
+    rebuilding = begin(store, restoring, SHARD, NEXT)
+    rebuilding.restore_all(records, Random(1))
     (key,) = {one.key for one in published(records, OutputTopic.RESERVATION_CHANGED)}
     tombstone = PublishedRecord(OutputTopic.RESERVATION_CHANGED, key, None, 9, NOW_MS)
-    assert restoring.restore(SHARD, NEXT, [tombstone]) is None
-    assert restoring.finish(SHARD, NEXT, 1) is None
+    rebuilding.restore([tombstone])
+    rebuilding.finish(1)
     assert store.reservation(SHARD, reservation_id()) is None
     kept_for_ever = RetentionAt(FAR_FUTURE_MS, 0, 0)
     assert ((),) == store.removable([ShardEpoch(SHARD, NEXT)], kept_for_ever, 10)
@@ -284,13 +325,13 @@ def test_what_is_restored_is_kept_from_when_it_was_published(
     claim(store)
     apply_all(store, [ordered("denied"), paid("early")])
     records = records_of(store)
-    begin(store, restoring, SHARD, NEXT)
+    rebuilding = begin(store, restoring, SHARD, NEXT)
     late = [
         replace(one, timestamp_ms=NOW_MS + 500)
         for one in published(records, OutputTopic.RESERVATION_CHANGED)
     ]
-    assert restoring.restore(SHARD, NEXT, late) is None
-    assert restoring.finish(SHARD, NEXT, 1) is None
+    rebuilding.restore(late)
+    rebuilding.finish(1)
     shards = [ShardEpoch(SHARD, NEXT)]
     early = RetentionAt(NOW_MS + 500 + 99, 100, 100)
     assert ((),) == store.removable(shards, early, 10)
@@ -318,9 +359,9 @@ def test_a_shard_of_another_layout_is_not_read_but_restored(client: redis.Redis)
             SHARD, inspected.epoch, [paid()]
         )
         assert not store.claim(SHARD, inspected, inspected.epoch + 1)
-        begin(store, restoring, SHARD, inspected.epoch + 1)
-        restore(restoring, SHARD, inspected.epoch + 1, records, Random(1))
-        assert restoring.finish(SHARD, inspected.epoch + 1, 2) is None
+        rebuilding = begin(store, restoring, SHARD, inspected.epoch + 1)
+        rebuilding.restore_all(records, Random(1))
+        rebuilding.finish(2)
         assert not store.inspect(SHARD).torn
         assert store.reservation(SHARD, reservation_id()) is not None
 
@@ -346,18 +387,18 @@ def test_another_server_is_not_written_to(own_valkey: EmbeddedValkey) -> None:
         claim(store)
         apply_all(store, [counted(5), ordered()])
         records = records_of(store)
-        begin(store, restoring, SHARD, NEXT)
+        rebuilding = begin(store, restoring, SHARD, NEXT)
         inspected = store.inspect(SHARD)
         own_valkey.restart()
         assert not restoring.begin(SHARD, inspected, LAST)
         refused = StepRefused(StepRefusal.SERVER, NEXT)
         stocks = published(records, OutputTopic.STOCK_CHANGED)
-        assert refused == restoring.restore(SHARD, NEXT, stocks)
-        assert refused == restoring.drop(SHARD, NEXT, 0)
-        assert refused == restoring.finish(SHARD, NEXT, 2)
+        assert refused == restoring.restore(rebuilding.turn, stocks)
+        assert refused == restoring.drop(rebuilding.turn, KEYS)
+        assert refused == restoring.finish(rebuilding.turn, 2)
         assert {} == contents(client, SHARD)
         # The next owner begins again, and says which server it has looked at.
-        begin(store, restoring, SHARD, LAST)
-        restore(restoring, SHARD, LAST, records, Random(1))
-        assert restoring.finish(SHARD, LAST, 2) is None
+        rebuilding = begin(store, restoring, SHARD, LAST)
+        rebuilding.restore_all(records, Random(1))
+        rebuilding.finish(2)
         assert store.reservation(SHARD, reservation_id()) is not None

@@ -16,7 +16,7 @@ from reservation_worker.embedded.valkey import EmbeddedValkey
 from reservation_worker.ports import DueWork, RetentionAt, ShardEpoch, ShardStep, StepReply
 from tests.clocks import StandingClock
 from tests.domain import shop
-from tests.store.restored import begin, restore
+from tests.store.restored import begin
 from tests.tidy.tree import PACKAGE, ROOT, files
 
 USER = (ROOT / "deploy" / "redis" / "users.acl").read_text(encoding="utf-8").split()
@@ -82,10 +82,10 @@ def test_the_user_may_rebuild_a_shard(client: Redis) -> None:
     entries = store.read_outbox([ShardStep(SHARD, EPOCH, 0)], 100)[0]
     assert isinstance(entries, tuple)
     records = [record for entry in entries for record in entry.records]
-    assert restoring.demand(SHARD, EPOCH, "tried")
-    begin(store, restoring, SHARD, EPOCH + 1)
-    restore(restoring, SHARD, EPOCH + 1, records, Random(1))
-    assert restoring.finish(SHARD, EPOCH + 1, len(DAY)) is None
+    assert restoring.demand(SHARD, store.inspect(SHARD), "tried")
+    rebuilding = begin(store, restoring, SHARD, EPOCH + 1)
+    rebuilding.restore_all(records, Random(1))
+    rebuilding.finish(len(DAY))
     assert store.reservation(SHARD, shop.reservation_id()) is not None
 
 

@@ -27,6 +27,8 @@ class ProbeAnswers:
     started: bool
     problems: tuple[str, ...]
     """Why not; for people."""
+    remarks: tuple[str, ...] = ()
+    """What else should be known, ready or not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,9 +145,11 @@ def answer_to(
     }
     if path not in by_path:
         return _json(HTTPStatus.NOT_FOUND, {"paths": [*by_path, "/metrics"]})
+    remarks: dict[str, object] = {"remarks": list(answers.remarks)} if answers.remarks else {}
     if by_path[path]:
-        return _json(HTTPStatus.OK, {"ok": True})
-    return _json(HTTPStatus.SERVICE_UNAVAILABLE, {"ok": False, "problems": list(answers.problems)})
+        return _json(HTTPStatus.OK, {"ok": True, **remarks})
+    body = {"ok": False, "problems": list(answers.problems), **remarks}
+    return _json(HTTPStatus.SERVICE_UNAVAILABLE, body)
 
 
 def _json(status: HTTPStatus, body: dict[str, object]) -> Answer:

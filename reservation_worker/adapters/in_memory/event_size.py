@@ -1,8 +1,8 @@
-"""How large the JSON of a change can become: names and numbers at their longest, ids escaped."""
+"""How large the JSON of a change can become: names and numbers at their longest, ids escaped.
 
-import msgspec
+With the longest cause there is, because a settlement that follows has the balance's.
+"""
 
-from reservation_worker.domain.facts import Cause
 from reservation_worker.domain.keys import join_key
 from reservation_worker.domain.outcome import ReservationChanged
 from reservation_worker.domain.reservation import Kept, KeptInvoice, Remembered
@@ -12,15 +12,14 @@ def change_bytes_max(change: ReservationChanged) -> int:
     """Return an upper bound; `changes.lua` has the same sum."""
     reservation = change.reservation
     return (
-        2048
+        3072
         + 6 * _length(reservation.id.key)
-        + 2 * cause_bytes(change.cause)
         + sum(
             192 + 2 * _length(line.line_id) + 2 * _length(join_key(line.warehouse_id, line.sku))
             for line in reservation.lines
         )
         + sum(
-            96 + 2 * _length(join_key(one.stock_id.warehouse_id, one.stock_id.sku))
+            112 + 2 * _length(join_key(one.stock_id.warehouse_id, one.stock_id.sku))
             for one in change.shortages
         )
         + sum(16 + 2 * _length(conflict) for conflict in reservation.conflicts)
@@ -31,23 +30,6 @@ def change_bytes_max(change: ReservationChanged) -> int:
     )
 
 
-def cause_bytes(cause: Cause | None) -> int:
-    """Return how many bytes a packed cause has."""
-    if cause is None:
-        return 1
-    return len(
-        msgspec.msgpack.encode(
-            (
-                cause.topic,
-                cause.partition,
-                cause.offset,
-                False if cause.event_id is None else cause.event_id,
-                False if cause.traceparent is None else cause.traceparent,
-            )
-        )
-    )
-
-
 def _document_bytes(document: Remembered) -> int:
     return 64 + 2 * _length(document.id or "")
 
@@ -55,7 +37,7 @@ def _document_bytes(document: Remembered) -> int:
 def _kept_bytes(kept: Kept) -> int:
     document_id = kept.invoice_id if isinstance(kept, KeptInvoice) else kept.cancellation_id
     lines = sum(48 + 2 * _length(line.line_id) for line in kept.lines)
-    return 96 + 2 * _length(document_id or "") + lines
+    return 128 + 2 * _length(document_id or "") + lines
 
 
 def _length(text: str) -> int:

@@ -25,9 +25,8 @@ from reservation_worker.domain.outcome import (
     OutcomeKind,
     PublishedEvent,
     Remark,
-    RemovalRemark,
-    ReservationChanged,
     ReservationRemoved,
+    ShortfallRemark,
     StockChanged,
     remark_on,
     remark_on_removal,
@@ -59,6 +58,12 @@ class Shard:
     published: int = 0
     torn: bool = False
     verified_server: str = ""
+    deployment: str = ""
+    """Whose it is; empty: nobody's yet, or an older release's."""
+    last_call: int = 0
+    """Of the rebuild in this epoch."""
+    demanded: str = ""
+    adopts: bool = False
     stocks: dict[StockId, Stock] = field(default_factory=dict)
     stock_versions: dict[StockId, int] = field(default_factory=dict)
     reservations: dict[ReservationId, Reservation] = field(default_factory=dict)
@@ -102,11 +107,13 @@ def apply_step(
     outcomes: list[OutcomeKind] = []
     events: list[PublishedEvent] = []
     removals: list[ReservationRemoved] = []
+    remarks: list[Remark] = []
     stocks = _Stocks()
     for fact in facts[: config.facts_per_step_max]:
         if not stocks.admits(fact, _reservation_of(after, fact)):
             break
         outcome = _bounded(
+            fact,
             decide(
                 after.stocks,
                 after.reservations,
@@ -116,6 +123,7 @@ def apply_step(
             config.event_bytes_max,
         )
         outcomes.append(outcome.kind)
+        remarks += _remarks_on(outcome, after)
         events += _take(after, fact, outcome, stocks)
         if outcome.change is not None:
             after.changed_at_ms[outcome.change.reservation.id] = applied_at_ms
@@ -127,17 +135,28 @@ def apply_step(
         after.outbox[after.step] = OutboxEntry(
             after.step,
             tuple(encode_step(after.number, after.step, events)),
-            tuple(_remarks(events)),
+            (*remarks, *_shortfall(before, after), *map(remark_on_removal, removals)),
         )
     return tuple(outcomes)
 
 
-def _remarks(events: Sequence[PublishedEvent]) -> Iterator[Remark | RemovalRemark]:
-    for event in events:
-        if isinstance(event, ReservationChanged) and (remark := remark_on(event)) is not None:
+def _remarks_on(outcome: Outcome, before: Shard) -> Iterator[Remark]:
+    change = outcome.change
+    if change is not None:
+        remark = remark_on(change, before.reservations.get(change.reservation.id))
+        if remark is not None:
             yield remark
-        elif isinstance(event, ReservationRemoved):
-            yield remark_on_removal(event)
+
+
+def _shortfall(before: Shard, after: Shard) -> Iterator[ShortfallRemark]:
+    """Only balances and what they leave make a stock short, one in a step."""
+    short = [
+        stock_id
+        for stock_id, stock in after.stocks.items()
+        if stock.is_short and not (stock_id in before.stocks and before.stocks[stock_id].is_short)
+    ]
+    if short:
+        yield ShortfallRemark(len(short))
 
 
 def settlement_key(settlement: Settlement) -> str:
@@ -148,8 +167,11 @@ def settlement_key(settlement: Settlement) -> str:
     return join_key(*parts)
 
 
-def _bounded(outcome: Outcome, event_bytes_max: int) -> Outcome:
+def _bounded(fact: Fact, outcome: Outcome, event_bytes_max: int) -> Outcome:
+    """Refuse what would not fit; what time states is never refused."""
     change = outcome.change
+    if isinstance(fact, TIMED_FACTS):
+        return outcome
     if change is not None and change_bytes_max(change) > event_bytes_max:
         return Outcome(OutcomeKind.OUT_OF_BOUNDS)
     return outcome

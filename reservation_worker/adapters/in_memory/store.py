@@ -1,6 +1,7 @@
 """`Store` in memory: the ledger, in the steps, epochs and outboxes of the Lua scripts."""
 
 from collections.abc import Sequence
+from copy import copy
 from dataclasses import replace
 from threading import RLock
 
@@ -12,7 +13,13 @@ from reservation_worker.adapters.in_memory.shard import (
     settlement_key,
 )
 from reservation_worker.contracts.records import OutputRecord
-from reservation_worker.domain.facts import DeadlineReached, Fact, RetentionReached
+from reservation_worker.domain.facts import (
+    DeadlineReached,
+    Fact,
+    ReservationSettlementDue,
+    RetentionReached,
+    reservation_id_of,
+)
 from reservation_worker.domain.keys import ReservationId, StockId
 from reservation_worker.domain.reservation import OVER, Reservation, Status
 from reservation_worker.domain.stock import Stock
@@ -42,16 +49,24 @@ class InMemoryStore:
         clock: Clock,
         config: InMemoryStoreConfig | None = None,
         *,
-        server: str = "server-1/history-1",
+        server: str = "server-1/history-1/0",
+        deployment: str = "cluster/group",
     ) -> None:
         self._clock = clock
         self._config = config or InMemoryStoreConfig()
         self._server = server
+        self._deployment = deployment
         self._is_available = True
         self._shards: dict[int, Shard] = {}
         self._lock = RLock()
 
     # ---- what tests do to it
+
+    def seen_by(self, deployment: str) -> "InMemoryStore":
+        """Return the same server, as another deployment uses it."""
+        other = copy(self)
+        other._deployment = deployment  # noqa: SLF001 - its own
+        return other
 
     def become(self, server: str, saved: SavedShards | None = None) -> None:
         """Go on as another server (a restart, a failover), with what an older moment held.
@@ -101,6 +116,15 @@ class InMemoryStore:
         """Who it is."""
         return self._server
 
+    @property
+    def deployment(self) -> str:
+        """Whose state the caller means."""
+        return self._deployment
+
+    def is_foreign(self, held: Shard) -> bool:
+        """Tell whether a shard is another deployment's; one of an older release names none."""
+        return held.deployment not in {"", self._deployment}
+
     # ---- the port
 
     def now_ms(self) -> int:
@@ -113,6 +137,9 @@ class InMemoryStore:
         with self._lock:
             self._answer()
             held = self._shards.get(shard) or Shard(shard)
+            if self.is_foreign(held):
+                told = held.deployment
+                return ShardState(0, 0, 0, False, "", self._server, foreign=told)  # noqa: FBT003
             return ShardState(
                 held.epoch,
                 held.step,
@@ -120,6 +147,8 @@ class InMemoryStore:
                 held.torn,
                 held.verified_server,
                 self._server,
+                held.demanded,
+                held.adopts,
             )
 
     def step(self, shard: int, epoch: int, facts: Sequence[Fact]) -> StepReply | StepRefused:
@@ -185,21 +214,23 @@ class InMemoryStore:
         with self._lock:
             self._answer()
             held = self._shards.get(shard) or Shard(shard)
-            if inspected.server != self._server or held.torn:
+            if self.is_foreign(held) or inspected.server != self._server or held.torn:
                 return False
             if held.epoch == 0:
                 if inspected.epoch:
                     return False
                 held = replace(held, step=inspected.step, published=inspected.step)
             elif held.epoch == epoch:
-                return held.verified_server == self._server
+                return held.verified_server == self._server and bool(held.deployment)
             elif held.epoch > epoch or (held.epoch, held.step, held.verified_server) != (
                 inspected.epoch,
                 inspected.step,
                 inspected.verified_server,
             ):
                 return False
-            self._shards[shard] = replace(held, epoch=epoch, verified_server=self._server)
+            self._shards[shard] = replace(
+                held, epoch=epoch, verified_server=self._server, deployment=self._deployment
+            )
             return True
 
     def reservation(self, shard: int, reservation_id: ReservationId) -> Reservation | None:
@@ -219,6 +250,12 @@ class InMemoryStore:
         held = self._admitted(one.shard, one.epoch)
         if isinstance(held, StepRefused):
             return held
+        if any(
+            isinstance(one, ReservationSettlementDue)
+            and reservation_id_of(one) not in held.reservations
+            for one in held.settlements
+        ):
+            return StepRefused(StepRefusal.INCOMPLETE, held.epoch)
         deadlines = sorted(
             (one.expires_at_ms, one.id.key, one.id)
             for one in held.reservations.values()
@@ -284,7 +321,9 @@ class InMemoryStore:
         held = self._shards.get(shard)
         if held is None:
             return StepRefused(StepRefusal.EPOCH, 0)
-        if held.verified_server != self._server:
+        if self.is_foreign(held):
+            return StepRefused(StepRefusal.FOREIGN, 0)
+        if not held.deployment or held.verified_server != self._server:
             return StepRefused(StepRefusal.SERVER, held.epoch)
         if held.epoch != epoch:
             return StepRefused(StepRefusal.EPOCH, held.epoch)

@@ -48,6 +48,7 @@ class KafkaShardGroup:
         self._logger = structlog.get_logger()
         self._tenures: dict[int, int] = {}
         self._rebalances_total = 0
+        self._is_settled = False
         options = {
             **member_options(config, ROLE, config.group_id + SHARDS_GROUP_SUFFIX),
             "enable.partition.eof": False,
@@ -77,7 +78,7 @@ class KafkaShardGroup:
             if self._rebalances_total == rebalances_total:
                 membership = captured
                 break
-        return OwnedShards(dict(self._tenures), membership)
+        return OwnedShards(dict(self._tenures), membership, self._is_settled)
 
     def positions(self, shards: Sequence[int]) -> Mapping[int, Position | None]:
         """Read stable positions, after any open transaction; None where there is none.
@@ -110,6 +111,7 @@ class KafkaShardGroup:
         self._membership.forget()
         for partition in partitions:
             self._tenures[partition.partition] = self._rebalances_total
+        self._is_settled = True
         self._count(RebalanceKind.ASSIGNED, PARTITIONS_ASSIGNED, partitions)
         starts = [TopicPartition(self._topic, partition.partition, 0) for partition in partitions]
         try:
@@ -131,6 +133,8 @@ class KafkaShardGroup:
     def _forget(self, partitions: list[TopicPartition], kind: RebalanceKind, event: str) -> None:
         """Own these no longer; the client takes them away when the callback returns."""
         self._rebalances_total += 1
+        if kind is RebalanceKind.LOST or not self._incremental:
+            self._is_settled = False
         self._membership.forget()
         for partition in partitions:
             self._tenures.pop(partition.partition, None)

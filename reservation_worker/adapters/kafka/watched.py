@@ -9,15 +9,13 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import Future, wait
 from typing import Any, Final, TypeVar, cast
 
-from confluent_kafka import Consumer, Producer, TopicPartition
+from confluent_kafka import Consumer, Producer
 from confluent_kafka.admin import AdminClient
-from confluent_kafka.admin._listoffsets import ListOffsetsResultInfo
 
 from reservation_worker.adapters.kafka.configuration import KafkaConfig, OptionValue
 from reservation_worker.ports import CallWatch
 
 Method = TypeVar("Method", bound=Callable[..., Any])
-Answers = dict[TopicPartition, Future[ListOffsetsResultInfo]]
 Options = Mapping[str, OptionValue | Callable[..., None]]
 
 REQUEST: Final = "_request_ms"
@@ -29,16 +27,24 @@ def _watched(method: Method, bound: str = REQUEST) -> Method:
     """Wrap a method of a client's class; `bound` names the attribute with the bound of its time."""
 
     @functools.wraps(method)
-    def call(
-        self: "WatchedConsumer | WatchedProducer | WatchedAdmin",
-        *arguments: object,
-        **options: object,
-    ) -> object:
-        what = f"{type(self).__bases__[0].__name__}.{method.__name__}"
-        with self._watch.call(what, getattr(self, bound)):
+    def _call(self: "Watched", *arguments: object, **options: object) -> object:
+        with self._watch.call(method.__qualname__, getattr(self, bound)):
             return method(self, *arguments, **options)
 
-    return cast("Method", call)
+    return cast("Method", _call)
+
+
+def _answered(method: Method) -> Method:
+    """Wrap a method that answers by futures: they are waited for before it returns."""
+
+    @functools.wraps(method)
+    def _call(self: "WatchedAdmin", *arguments: object, **options: object) -> object:
+        with self._watch.call(method.__qualname__, self._request_ms):
+            answers: dict[object, Future[object]] = method(self, *arguments, **options)
+            wait(answers.values())
+        return answers
+
+    return cast("Method", _call)
 
 
 class WatchedConsumer(Consumer):
@@ -90,12 +96,9 @@ class WatchedAdmin(AdminClient):
 
     list_topics = _watched(AdminClient.list_topics)
 
-    def list_offsets(  # type: ignore[override]  # as the client is called, not as it is typed
-        self, *arguments: object, **options: object
-    ) -> Answers:
-        """Ask for offsets, and wait for all answers."""
-        with self._watch.call("AdminClient.list_offsets", self._request_ms):
-            ask = cast("Callable[..., Answers]", super().list_offsets)
-            answers = ask(*arguments, **options)
-            wait(answers.values())
-        return answers
+    list_offsets = _answered(AdminClient.list_offsets)
+    describe_topics = _answered(AdminClient.describe_topics)
+    describe_configs = _answered(AdminClient.describe_configs)
+
+
+Watched = WatchedConsumer | WatchedProducer | WatchedAdmin

@@ -6,7 +6,7 @@ from typing import Final
 
 import msgspec
 
-from reservation_worker.adapters.redis.calls import Argument, Call, Calls, Client, meta_key
+from reservation_worker.adapters.redis.calls import Argument, Call, Calls, Client
 from reservation_worker.adapters.redis.configuration import StoreConfig
 from reservation_worker.adapters.redis.pipeline import Reply
 from reservation_worker.adapters.redis.records import (
@@ -42,7 +42,7 @@ class RedisBooks:
     """Asks for no epoch, and needs no verified server: nothing is decided on what it reads."""
 
     def __init__(self, client: Client, config: StoreConfig) -> None:
-        self._calls = Calls(client, config.attempts_max)
+        self._calls = Calls(client, config)
         self._outbox_steps_max = config.outbox_steps_max
 
     def state(self, shard: int) -> ShardState:
@@ -52,7 +52,7 @@ class RedisBooks:
     def scan(self, shard: int, cursor: int) -> ShardKeys:
         """Return some of the shard's keys; what is there all the time comes at least once."""
         next_cursor, keys = self._calls.scan(shard, cursor)
-        prefix_length = len(f"{{s{shard}}}:")
+        prefix_length = len(self._calls.key(shard, ""))
         by_kind: dict[str, list[str]] = {"r": [], "s": [], "a": [], "o": []}
         for key in keys:
             kind, _, name = _text(key)[prefix_length:].partition(":")
@@ -68,9 +68,9 @@ class RedisBooks:
 
     def scan_index(self, shard: int, index: str, cursor: int) -> tuple[int, Sequence[str]]:
         """Return where to go on (0: nowhere), and some members of an index."""
-        key = f"{{s{shard}}}:{index}"
+        key = self._calls.key(shard, index)
         command = ("ZSCAN", key, cursor, "COUNT", MEMBERS_PER_SCAN)
-        next_cursor, found = self._calls.call(Call("ZSCAN", meta_key(shard), command))
+        next_cursor, found = self._calls.call(Call("ZSCAN", key, command))
         # The client may have made pairs of the answer.
         members = [one[0] if isinstance(one, tuple) else one for one in found]
         if members and not isinstance(found[0], tuple):

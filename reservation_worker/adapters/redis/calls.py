@@ -7,6 +7,7 @@ from redis import ConnectionPool, Redis
 from redis.cluster import RedisCluster
 from redis.exceptions import MovedError, NoScriptError
 
+from reservation_worker.adapters.redis.configuration import StoreConfig
 from reservation_worker.adapters.redis.errors import (
     CLIENT_ERRORS,
     ClientError,
@@ -32,9 +33,9 @@ class Call:
     command: tuple[Argument, ...]
 
 
-def meta_key(shard: int) -> str:
+def meta_key(shard: int, key_prefix: str = "") -> str:
     """Return the key of a shard's ``meta``; its hash tag keeps all keys of a shard in one slot."""
-    return f"{{s{shard}}}:meta"
+    return f"{key_prefix}{{s{shard}}}:meta"
 
 
 def credentials_of(client: Client) -> object:
@@ -53,11 +54,13 @@ class Calls:
     """Sends calls, and tries again what is harmless twice."""
 
     def __init__(
-        self, client: Client, attempts_max: int, scripts: Mapping[str, Script] | None = None
+        self, client: Client, config: StoreConfig, scripts: Mapping[str, Script] | None = None
     ) -> None:
         """Use the package's own scripts unless others are given."""
         self._client = client
-        self._attempts_max = attempts_max
+        self._attempts_max = config.attempts_max
+        self._deployment = config.deployment
+        self._key_prefix = config.key_prefix
         self._scripts = load_scripts() if scripts is None else scripts
         self._shas = {name: script.sha for name, script in self._scripts.items()}
 
@@ -133,8 +136,13 @@ class Calls:
 
     def script(self, name: str, shard: int, *arguments: Argument) -> Call:
         """Return the call of a script; what it replies is in the header of its file."""
-        key = meta_key(shard)
-        return Call(name, key, ("EVALSHA", self._shas[name], 1, key, *arguments))
+        key = meta_key(shard, self._key_prefix)
+        command = ("EVALSHA", self._shas[name], 1, key, *arguments, self._deployment)
+        return Call(name, key, command)
+
+    def key(self, shard: int, name: str) -> str:
+        """Return the key of a shard that has this name below its prefix."""
+        return f"{self._key_prefix}{{s{shard}}}:{name}"
 
     def run(self, name: str, shard: int, *arguments: Argument) -> Reply:
         """Call a script of a shard."""
@@ -146,9 +154,8 @@ class Calls:
 
     def scan(self, shard: int, cursor: int) -> tuple[int, list[bytes]]:
         """Return where to go on (0: nowhere), and some of the keys of a shard."""
-        pattern = f"{{s{shard}}}:*"
-        scan = ("SCAN", cursor, "MATCH", pattern, "COUNT", KEYS_PER_SCAN)
-        next_cursor, keys = self.call(Call("SCAN", meta_key(shard), scan))
+        scan = ("SCAN", cursor, "MATCH", self.key(shard, "*"), "COUNT", KEYS_PER_SCAN)
+        next_cursor, keys = self.call(Call("SCAN", self.key(shard, "meta"), scan))
         return int(next_cursor), keys
 
     def call(self, call: Call) -> Reply:

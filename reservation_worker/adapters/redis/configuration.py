@@ -1,14 +1,25 @@
 """The bounds of a step, and how often a call is tried."""
 
 from dataclasses import dataclass
+from typing import Final
 
+from reservation_worker.contracts.written import EVENT_SOURCE
 from reservation_worker.domain.ledger import SETTLED_ENTRIES_MAX
+
+NOBODY: Final = "nobody"
+"""Who owns the shards of a store that belongs to no deployment: of tests, and for display only."""
 
 
 @dataclass(frozen=True, slots=True)
 class StoreConfig:
-    """Every one is a bound: none means infinity."""
+    """Whose state it is, and the bounds of a step: none means infinity."""
 
+    deployment: str = NOBODY
+    """The Kafka cluster's id and the group id: whose shards they are."""
+    key_prefix: str = ""
+    """Before the names of all keys; part of no other name."""
+    event_source: str = EVENT_SOURCE
+    """What the published events name as their source."""
     facts_per_step_max: int = 500
     """More make the server pause longer and go no faster."""
     lines_per_step_max: int = 5_000

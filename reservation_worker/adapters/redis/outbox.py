@@ -19,6 +19,7 @@ from reservation_worker.adapters.redis.records import (
     groups,
     present,
 )
+from reservation_worker.contracts.encode import UNNAMED_SOURCE
 from reservation_worker.contracts.instants import instant_text
 from reservation_worker.contracts.records import OutputRecord
 from reservation_worker.contracts.removed import orphan_record, tombstone_record
@@ -46,16 +47,17 @@ from reservation_worker.contracts.written import (
 )
 from reservation_worker.domain.keys import ReservationId, split_key, split_pair
 from reservation_worker.domain.outcome import (
+    AnyRemark,
     Reason,
     Remark,
-    RemovalRemark,
     ReservationRemoved,
+    ShortfallRemark,
     remark_on_removal,
 )
 from reservation_worker.domain.reservation import Status
 from reservation_worker.ports import OutboxEntry
 
-OUTBOX_FORMAT: Final = 3
+OUTBOX_FORMAT: Final = 4
 _HEAD_WIDTH: Final = 6
 _STOCK_HEAD_WIDTH: Final = 4
 _REMOVAL_WIDTH: Final = 4
@@ -67,15 +69,17 @@ _REASON_TEXTS: Final = tuple(reason.value for reason in REASONS)
 _DEADLINE_REACHED: Final = 1 + REASONS.index(Reason.DEADLINE_REACHED)
 _NOTHING_FOR_IT: Final = frozenset({Status.CANCELED, Status.EXPIRED, Status.DENIED})
 """With each of these no unit is held, acknowledged or settled."""
-_NOTHING_RARE: Final = ((), (), ())
+_NOTHING_RARE: Final = ((), (), (), False)
 _NO_INTERNAL: Final = WrittenStockInternal()
 
 
-def encode_outbox_entry(shard: int, step: int, packed: bytes) -> OutboxEntry[OutputRecord]:
+def encode_outbox_entry(
+    shard: int, step: int, packed: bytes, source: bytes = UNNAMED_SOURCE
+) -> OutboxEntry[OutputRecord]:
     """Return the records of a step in the order in which they are published."""
-    layout, change_heads, changes, stock_heads, stocks, removals = decode_array(packed)
+    layout, change_heads, changes, stock_heads, stocks, removals, shortfalls = decode_array(packed)
     assert layout == OUTBOX_FORMAT, f"an outbox entry of another release: {layout}"
-    entry = _Entry(shard, step)
+    entry = _Entry(shard, step, source)
     causes: list[Value] = [None]
     for head, (cause, reservation) in zip(
         groups(change_heads, _HEAD_WIDTH), groups(changes, 2), strict=True
@@ -88,6 +92,8 @@ def encode_outbox_entry(shard: int, step: int, packed: bytes) -> OutboxEntry[Out
         # The last change that touched the stock, else the balance that did.
         traced = causes[change] if change else cause
         entry.add_stock(account, name, occurred_at_ms, None if change else cause, traced, stock)
+    if shortfalls:
+        entry.remarks.append(ShortfallRemark(shortfalls))
     if removals:
         entry.add_removals(removals)
     return OutboxEntry(step, tuple(entry.records), tuple(entry.remarks))
@@ -96,10 +102,11 @@ def encode_outbox_entry(shard: int, step: int, packed: bytes) -> OutboxEntry[Out
 class _Entry:
     """Collects the records of one step, and numbers them."""
 
-    def __init__(self, shard: int, step: int) -> None:
+    def __init__(self, shard: int, step: int, source: bytes) -> None:
         self.records: list[OutputRecord] = []
-        self.remarks: list[Remark | RemovalRemark] = []
+        self.remarks: list[AnyRemark] = []
         self._shard = shard
+        self._source = source
         self._prefix = f"{shard}-{step}-"
 
     def add_change(self, head: Sequence[Any], cause: Value, packed: list[Any]) -> None:
@@ -108,7 +115,7 @@ class _Entry:
         paid_at_ms = packed[3]
         lines = _lines(packed)
         refund_needed = paid_at_ms is not False and STATUSES[status] in _NOTHING_FOR_IT
-        shortages, conflicts, acknowledgements = rare or _NOTHING_RARE
+        shortages, conflicts, acknowledgements, is_payment_named = rare or _NOTHING_RARE
         traceparent = cause[4] or None if cause else None
         encoded_key = key.encode()
         body = WrittenReservation(
@@ -130,17 +137,20 @@ class _Entry:
             WrittenCause(cause[0], cause[1], cause[2], cause[3] or None) if cause else None,
             _reservation_internal(packed),
         )
-        self.records.append(reservation_record(body, encoded_key, traceparent, self._shard))
-        if shortages or conflicts or refund_needed or reason == _DEADLINE_REACHED:
+        self.records.append(
+            reservation_record(body, encoded_key, traceparent, self._shard, self._source)
+        )
+        is_refund_new = refund_needed and not is_payment_named
+        if shortages or conflicts or is_refund_new or reason == _DEADLINE_REACHED:
             remark = Remark(
                 REASONS[reason - 1],
                 STATUSES[status_before],
                 bool(shortages),
                 tuple([CONFLICTS[code - 1] for code in conflicts]),
-                refund_needed,
+                is_refund_new,
             )
             self.remarks.append(remark)
-        for acknowledged_at_ms, invoice_id, units in acknowledgements:
+        for acknowledged_at_ms, invoice_id, units, already_counted in acknowledgements:
             acknowledgement = WrittenAcknowledgement(
                 f"{self._prefix}{len(self.records)}",
                 account,
@@ -149,9 +159,12 @@ class _Entry:
                 instant_text(acknowledged_at_ms),
                 invoice_id or None,
                 _acknowledged_lines(lines, units),
+                _acknowledged_lines(lines, already_counted),
             )
             self.records.append(
-                acknowledgement_record(acknowledgement, encoded_key, traceparent, self._shard)
+                acknowledgement_record(
+                    acknowledgement, encoded_key, traceparent, self._shard, self._source
+                )
             )
 
     def add_stock(
@@ -185,7 +198,9 @@ class _Entry:
         traceparent = traced[4] or None if traced else None
         key = f"{account}/{name}".encode()
         occurred_at = instant_text(occurred_at_ms)
-        self.records.append(stock_record(body, key, occurred_at, traceparent, self._shard))
+        self.records.append(
+            stock_record(body, key, occurred_at, traceparent, self._shard, self._source)
+        )
 
     def add_removals(self, packed: list[Any]) -> None:
         letters: list[OutputRecord] = []
@@ -199,7 +214,7 @@ class _Entry:
                 tuple(groups(early_facts, 3)) if early_facts else (),
             )
             event_id = f"{self._prefix}{len(self.records)}"
-            self.records.append(tombstone_record(removed, event_id, self._shard))
+            self.records.append(tombstone_record(removed, event_id, self._shard, self._source))
             self.remarks.append(remark_on_removal(removed))
             if removed.early_facts:
                 letters.append(orphan_record(removed))
@@ -215,8 +230,8 @@ def _lines(packed: list[Any]) -> list[WrittenLine]:
 
 def _shortages(packed: list[Any]) -> list[WrittenShortage]:
     return [
-        WrittenShortage(*split_pair(name), requested, available)
-        for name, requested, available in packed
+        WrittenShortage(*split_pair(name), requested, available, unknown)
+        for name, requested, available, unknown in packed
     ]
 
 
@@ -255,10 +270,12 @@ def _remembered(documents: list[Any]) -> list[WrittenRemembered]:
     ]
 
 
-def _kept(kind: int, document_id: Value, at_ms: Value, units: list[Any]) -> WrittenKept:
+def _kept(
+    kind: int, document_id: Value, at_ms: Value, units: list[Any], compared_at_ms: Value = None
+) -> WrittenKept:
     lines = [WrittenUnits(line_id, quantity) for line_id, quantity in groups(units, 2)]
     if kind == KEPT_INVOICE:
-        return WrittenKeptInvoice(present(document_id), at_ms, lines)
+        return WrittenKeptInvoice(present(document_id), at_ms, lines, compared_at_ms)
     return WrittenKeptCancellation(present(document_id), lines)
 
 

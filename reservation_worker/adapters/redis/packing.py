@@ -109,7 +109,7 @@ def _pack_order_invoiced(fact: OrderInvoiced, cause_bytes: int) -> tuple[Row, li
     invoice_id = False if fact.invoice_id is None else fact.invoice_id
     row = (
         *(3, join_key(fact.account), join_key(fact.account, fact.order_id), cause_bytes),
-        *(fact.invoiced_at_ms, invoice_id, fact.digest, False),
+        *(fact.invoiced_at_ms, invoice_id, fact.digest, fact.compared_at_ms),
     )
     return row, _units(fact.lines)
 

@@ -111,7 +111,8 @@ def _flat(parts: Iterable[Sequence[Value]]) -> list[Value] | bool:
 def _kept(kept: WrittenKept) -> list[Value]:
     lines = _flat((line.line_id, line.quantity) for line in kept.lines) or []
     if isinstance(kept, WrittenKeptInvoice):
-        return [KEPT_INVOICE, _present(kept.id), kept.at_ms, lines]
+        compared_at_ms = kept.at_ms if kept.compared_at_ms is None else kept.compared_at_ms
+        return [KEPT_INVOICE, _present(kept.id), kept.at_ms, lines, compared_at_ms]
     return [KEPT_CANCELLATION, _present(kept.id), False, lines]
 
 

@@ -168,13 +168,13 @@ def _remembered(documents: list[Any]) -> tuple[Remembered, ...]:
 
 
 def _kept(packed: list[Any]) -> Kept:
-    kind, document_id, at_ms, units = packed
+    kind, document_id, at_ms, units = packed[:4]
     lines = tuple(
         LineUnits(line_id, quantity)
         for line_id, quantity in zip(units[::2], units[1::2], strict=True)
     )
     if kind == KEPT_INVOICE:
-        return KeptInvoice(present(document_id), at_ms, lines)
+        return KeptInvoice(present(document_id), at_ms, packed[4], lines)
     return KeptCancellation(present(document_id), lines)
 
 

@@ -1,6 +1,7 @@
 """`Restoring` on Redis or Valkey: drops the keys of a shard, and writes them anew."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Final
 
 from reservation_worker.adapters.redis.calls import Argument, Call, Calls, Client
@@ -14,7 +15,7 @@ from reservation_worker.adapters.redis.records import refused
 from reservation_worker.adapters.redis.scripts import Script
 from reservation_worker.contracts.records import OutputTopic, PublishedRecord
 from reservation_worker.contracts.written import NotWritten
-from reservation_worker.ports import FatallyBroken, ShardState, StepRefused
+from reservation_worker.ports import FatallyBroken, ShardState, StepRefusal, StepRefused, Turn
 
 RECORDS_PER_CALL: Final = 200
 """Redis writes so many while the next ones are packed."""
@@ -22,7 +23,7 @@ _REMOVED: Final = b""
 
 
 class RedisRestoring:
-    """Every call names the epoch; what it writes is packed as the steps pack it."""
+    """Every call names epoch and number; what it writes is packed as the steps pack it."""
 
     def __init__(
         self,
@@ -31,7 +32,7 @@ class RedisRestoring:
         scripts: Mapping[str, Script] | None = None,
     ) -> None:
         """Use the package's own scripts unless others are given."""
-        self._calls = Calls(client, config.attempts_max, scripts)
+        self._calls = Calls(client, config, scripts)
 
     def begin(self, shard: int, inspected: ShardState, epoch: int) -> bool:
         """Mark the shard if ``meta`` still says what was inspected; never over a newer epoch."""
@@ -44,31 +45,43 @@ class RedisRestoring:
             )
         )
 
-    def drop(self, shard: int, epoch: int, cursor: int) -> int | StepRefused:
-        """Remove some of what is there; returns where to go on, 0 when nothing is left."""
-        next_cursor, keys = self._calls.scan(shard, cursor)
-        refusal = _refusal(self._calls.run("drop", shard, epoch, *keys))
-        return next_cursor if refusal is None else refusal
+    def keys(self, shard: int, cursor: int) -> tuple[int, Sequence[bytes]]:
+        """Return where to go on (0: nowhere), and some of the shard's keys."""
+        return self._calls.scan(shard, cursor)
 
-    def restore(
-        self, shard: int, epoch: int, records: Sequence[PublishedRecord]
-    ) -> StepRefused | None:
+    def drop(self, turn: Turn, keys: Sequence[bytes]) -> int | StepRefused:
+        """Remove these keys; returns the number of the next call."""
+        reply = self._calls.run("drop", turn.shard, turn.epoch, turn.number, *keys)
+        return _refusal(reply) or turn.number + 1
+
+    def restore(self, turn: Turn, records: Sequence[PublishedRecord]) -> int | StepRefused:
         """Write stocks, or reservations after all stocks: each at most once, as of its record.
+
+        Returns the number of the next call: Redis runs one while the next one is packed.
 
         Raises:
             FatallyBroken: a record cannot be understood.
         """
         assert len({record.topic for record in records}) == 1, "stocks first, then reservations"
-        some_at_a_time = (
+        some_at_a_time = [
             records[first : first + RECORDS_PER_CALL]
             for first in range(0, len(records), RECORDS_PER_CALL)
+        ]
+        calls = (
+            self._restoring_call(replace(turn, number=number), some)
+            for number, some in enumerate(some_at_a_time, turn.number)
         )
-        replies = self._calls.send_as_made(
-            self._restoring_call(shard, epoch, some) for some in some_at_a_time
-        )
-        return next((refusal for reply in replies if (refusal := _refusal(reply))), None)
+        refusal = _first_refusal(self._calls.send_as_made(calls))
+        if refusal is not None and refusal.reason is StepRefusal.TURN:
+            # One that could not be run as it came was called once more, behind those that follow.
+            for number, some in enumerate(some_at_a_time, turn.number):
+                call = self._restoring_call(replace(turn, number=number), some)
+                refusal = _refusal(self._calls.call(call))
+                if refusal is not None:
+                    break
+        return refusal or turn.number + len(some_at_a_time)
 
-    def _restoring_call(self, shard: int, epoch: int, records: Sequence[PublishedRecord]) -> Call:
+    def _restoring_call(self, turn: Turn, records: Sequence[PublishedRecord]) -> Call:
         are_stocks = records[0].topic is OutputTopic.STOCK_CHANGED
         pack = pack_published_stock if are_stocks else pack_published_reservation
         arguments: list[Argument] = []
@@ -78,21 +91,33 @@ class RedisRestoring:
             try:
                 packed = _REMOVED if record.value is None else pack(record.value)
             except (NotWritten, ValueError) as error:
-                where = f"{record.topic.value}-{shard}, offset {record.offset}"
+                where = f"{record.topic.value}-{turn.shard}, offset {record.offset}"
                 raise FatallyBroken(f"{where}: not what a worker writes") from error
             arguments += (record.key, packed)
             if not are_stocks:
                 arguments.append(record.timestamp_ms)
         script = "restore_stocks" if are_stocks else "restore_reservations"
-        return self._calls.script(script, shard, epoch, *arguments)
+        return self._calls.script(script, turn.shard, turn.epoch, turn.number, *arguments)
 
-    def finish(self, shard: int, epoch: int, step: int) -> StepRefused | None:
+    def finish(self, turn: Turn, step: int) -> StepRefused | None:
         """End the restoring: the shard is at a step, and published up to there."""
-        return _refusal(self._calls.run("finish_restoring", shard, epoch, step))
+        reply = self._calls.run("finish_restoring", turn.shard, turn.epoch, turn.number, step)
+        return _refusal(reply)
 
-    def demand(self, shard: int, epoch: int, reason: str) -> bool:
-        """Have the shard's owner rebuild it and log why; False: it is in another epoch by now."""
-        return bool(self._calls.run("demand_rebuild", shard, epoch, reason))
+    def demand(
+        self, shard: int, inspected: ShardState, reason: str, *, adopts: bool = False
+    ) -> bool:
+        """Have the shard's owner rebuild it and log why; False: it is in another epoch by now.
+
+        Where it adopts, a shard of another deployment is this one's from now on, and so are the
+        records that are published of it, whatever source they name.
+        """
+        arguments = (inspected.epoch, reason, int(adopts), inspected.foreign)
+        return bool(self._calls.run("demand_rebuild", shard, *arguments))
+
+
+def _first_refusal(replies: Sequence[Reply]) -> StepRefused | None:
+    return next((refusal for reply in replies if (refusal := _refusal(reply))), None)
 
 
 def _refusal(reply: Reply) -> StepRefused | None:

@@ -8,7 +8,6 @@ from reservation_worker.adapters.redis.calls import (
     Call,
     Calls,
     Client,
-    meta_key,
 )
 from reservation_worker.adapters.redis.configuration import StoreConfig
 from reservation_worker.adapters.redis.outbox import encode_outbox_entry
@@ -59,7 +58,8 @@ class RedisStore:
         """Use the package's own scripts unless others are given."""
         self._config = config
         self._clock = clock
-        self._calls = Calls(client, config.attempts_max, scripts)
+        self._event_source = config.event_source.encode()
+        self._calls = Calls(client, config, scripts)
 
     def now_ms(self) -> int:
         """Return the server's wall clock."""
@@ -97,7 +97,10 @@ class RedisStore:
             ]
         )()
         return tuple(
-            [_entries(one, reply, entries_max) for one, reply in zip(after, replies, strict=True)]
+            [
+                _entries(one, reply, entries_max, self._event_source)
+                for one, reply in zip(after, replies, strict=True)
+            ]
         )
 
     def mark_published(self, steps: Sequence[ShardStep]) -> tuple[StepRefused | None, ...]:
@@ -144,7 +147,8 @@ class RedisStore:
             self._calls.script("mark_published", one.shard, one.epoch, one.step)
             for one in published
         ]
-        hints = [Call("HGET", key, ("HGET", key, "step")) for key in map(meta_key, shards)]
+        keys = [self._calls.key(shard, "meta") for shard in shards]
+        hints = [Call("HGET", key, ("HGET", key, "step")) for key in keys]
         replies = self._calls.send([*marks, *hints])()
         marked = zip(published, replies[: len(marks)], strict=True)
         return Look(
@@ -168,12 +172,12 @@ class RedisStore:
 
     def reservation(self, shard: int, reservation_id: ReservationId) -> Reservation | None:
         """Return a reservation for display; None where there is none."""
-        packed = self._calls.command("GET", f"{{s{shard}}}:r:{reservation_id.key}")
+        packed = self._calls.command("GET", self._calls.key(shard, f"r:{reservation_id.key}"))
         return None if packed is None else unpack_reservation(reservation_id, packed)
 
     def stock(self, shard: int, stock_id: StockId) -> Stock | None:
         """Return a stock for display, without its entries; None where there is none."""
-        packed = self._calls.command("GET", f"{{s{shard}}}:s:{stock_id.key}")
+        packed = self._calls.command("GET", self._calls.key(shard, f"s:{stock_id.key}"))
         return None if packed is None else unpack_stock(stock_id, packed)
 
     def _step_arguments(self, call: StepCall) -> tuple[Argument, ...]:
@@ -196,10 +200,13 @@ class RedisStore:
 
 def read_state(calls: Calls, shard: int) -> ShardState:
     """Read a shard's ``meta`` and the identity of the server, in one atomic read."""
-    epoch, step, published, torn, verified, server, demanded = calls.run("inspect", shard)
+    epoch, step, published, torn, verified, server, demanded, adopts, foreign = calls.run(
+        "inspect", shard
+    )
     return ShardState(
         *(epoch, step, published, torn == 1),
         *(verified.decode(), server.decode(), demanded.decode()),
+        *(adopts == 1, foreign.decode()),
     )
 
 
@@ -223,7 +230,7 @@ def _step_reply(call: StepCall, reply: Reply) -> StepReply | StepRefused:
 
 
 def _entries(
-    after: ShardStep, reply: Reply, entries_max: int
+    after: ShardStep, reply: Reply, entries_max: int, source: bytes
 ) -> tuple[OutboxEntry[OutputRecord], ...] | StepRefused:
     if reply[0] == 0:
         return refused(reply)
@@ -232,7 +239,7 @@ def _entries(
         return StepRefused(StepRefusal.INCOMPLETE, after.epoch)
     return tuple(
         [
-            encode_outbox_entry(after.shard, step, entry)
+            encode_outbox_entry(after.shard, step, entry, source)
             for step, entry in enumerate(entries, after.step + 1)
         ]
     )

@@ -6,14 +6,15 @@
 -- Outcomes: none
 -- Needs: guard
 -- Flags: allow-oom
--- Replies 1 if the shard may be restored (also by an earlier try of the same call), else 0.
+-- Replies 1 if the shard may be restored (also by an earlier try of the same call), else 0. The
+-- calls of the rebuild are numbered from 1.
 
 local epoch, inspected_epoch, inspected_step = ARGV[1], tonumber(ARGV[2]), ARGV[3]
 local verified_server, server = ARGV[4], ARGV[5]
-local found = redis.call('HMGET', KEYS[1], 'epoch', 'step', 'server', 'writing')
+local found = redis.call('HMGET', KEYS[1], 'epoch', 'step', 'server', 'writing', 'deployment')
 local current = tonumber(found[1] or '0')
 
-if guard.server() ~= server then
+if guard.is_foreign(found[5]) or guard.server() ~= server then
   return 0
 end
 if current == tonumber(epoch) then
@@ -27,6 +28,7 @@ if not is_as_inspected or current > tonumber(epoch) then
 end
 redis.call(
   'HSET', KEYS[1],
-  'epoch', epoch, 'step', inspected_step, 'published', '0', 'server', server, 'writing', '1'
+  'epoch', epoch, 'step', inspected_step, 'published', '0', 'server', server, 'writing', '1',
+  'deployment', guard.DEPLOYMENT, 'call', '0'
 )
 return 1

@@ -16,6 +16,7 @@ local CHANGE = wire.stock.CHANGE
 local ENTRIES_ADDED, ENTRIES_REMOVED = wire.stock.ENTRIES_ADDED, wire.stock.ENTRIES_REMOVED
 local BEFORE, AUTHORIZED = wire.stock.BEFORE, wire.stock.AUTHORIZED
 local outcome, reservation_at = wire.outcome, wire.reservation
+local DEADLINE_REACHED = wire.reason.DEADLINE_REACHED
 
 -- At most so many invoices, cancellations and conflicts each are remembered (domain page).
 changes.REMEMBERED_MAX = 200
@@ -33,7 +34,7 @@ local function kept_bytes(kept)
   for position = 1, #kept do
     local one = kept[position]
     local lines = one[wire.kept.LINES]
-    bytes = bytes + 96 + 2 * #(one[wire.kept.ID] or '')
+    bytes = bytes + 128 + 2 * #(one[wire.kept.ID] or '')
     for at = 1, #lines, 2 do
       bytes = bytes + 48 + 2 * #lines[at]
     end
@@ -49,17 +50,18 @@ local function early_facts_bytes(early)
   return bytes
 end
 
--- An upper bound of the JSON that will be published: names and numbers at their longest, and every
--- byte of an id escaped. The in-memory store has the same sum.
-local function event_bytes(draft, cause)
+-- An upper bound of the JSON that will be published, now or after what time will add: names and
+-- numbers at their longest, every byte of an id escaped, and the longest cause there is, because a
+-- settlement has the balance's. The in-memory store has the same sum.
+local function event_bytes(draft)
   local reservation, shortages = draft.reservation, draft.shortages or {}
   local conflicts = reservation[CONFLICTS] or {}
-  local bytes = 2048 + 6 * #draft.record.key + 2 * #cause
+  local bytes = 3072 + 6 * #draft.record.key
   for at = FIRST, #reservation, WIDTH do
     bytes = bytes + 192 + 2 * (#reservation[at] + #reservation[at + STOCK])
   end
   for position = 1, #shortages do
-    bytes = bytes + 96 + 2 * #shortages[position][1]
+    bytes = bytes + 112 + 2 * #shortages[position][1]
   end
   for position = 1, #conflicts do
     bytes = bytes + 16 + 2 * #conflicts[position]
@@ -72,12 +74,14 @@ local function event_bytes(draft, cause)
     + early_facts_bytes(reservation[EARLY_FACTS] or {})
 end
 
-local function fits(step, draft, cause, packed)
+-- What time states (a deadline, a settlement) is never refused: it only takes away what was judged
+-- when an input brought it.
+local function fits(step, draft, reason, packed)
   -- No term of the sum above is more than 200 times the bytes it stands for.
-  if 200 * #packed + 2 * #cause + 8192 <= step.event_bytes_max then
+  if reason >= DEADLINE_REACHED or 200 * #packed + 8192 <= step.event_bytes_max then
     return true
   end
-  return event_bytes(draft, cause) <= step.event_bytes_max
+  return event_bytes(draft) <= step.event_bytes_max
 end
 
 local function conflict_codes(conflicts)
@@ -93,17 +97,22 @@ local function conflict_codes(conflicts)
   return codes
 end
 
-local function acknowledgement(done)
+-- By where lines begin -> line index, units; ...
+local function in_order(moved)
   local positions, units = {}, {}
-  for at in pairs(done.units) do
+  for at in pairs(moved) do
     positions[#positions + 1] = at
   end
   table.sort(positions)
   for position = 1, #positions do
     local at = positions[position]
-    units[2 * position - 1], units[2 * position] = (at - FIRST) / WIDTH, done.units[at]
+    units[2 * position - 1], units[2 * position] = (at - FIRST) / WIDTH, moved[at]
   end
-  return { done.invoiced_at, done.id, units }
+  return units
+end
+
+local function acknowledgement(done)
+  return { done.invoiced_at, done.id, in_order(done.units), in_order(done.already_counted) }
 end
 
 local function acknowledged(draft)
@@ -116,10 +125,11 @@ end
 
 -- What is published of most changes is only their head, their cause and the reservation.
 local function rarities(draft)
-  if not (draft.conflicts or draft.shortages or draft.acknowledgements) then
+  local is_named = draft.is_payment_named
+  if not (draft.conflicts or draft.shortages or draft.acknowledgements or is_named) then
     return false
   end
-  return { draft.shortages or {}, conflict_codes(draft.conflicts), acknowledged(draft) }
+  return { draft.shortages or {}, conflict_codes(draft.conflicts), acknowledged(draft), is_named }
 end
 
 -- Forgets what the fact did: the reservation is read again from its bytes.
@@ -221,7 +231,7 @@ function changes.made(step, draft, reason, occurred_at, cause)
     reservation[EXPIRES_AT] = false
   end
   local packed = cmsgpack.pack(reservation)
-  if not fits(step, draft, cause, packed) then
+  if not fits(step, draft, reason, packed) then
     return undo(draft)
   end
   publish(step, draft, reason, occurred_at, cause, packed)
@@ -233,9 +243,9 @@ function changes.made(step, draft, reason, occurred_at, cause)
 end
 
 -- Publishes a contradiction once: it moves no units, and the same again is a repeat.
-function changes.contradicted(step, draft, conflict, name, contents, stated)
+-- `key`: kind, id and contents, as the domain joins them.
+function changes.contradicted(step, draft, conflict, key, stated)
   local conflicts = draft.reservation[CONFLICTS] or {}
-  local key = name .. '/' .. wire.encoded(contents[1]) .. '/' .. wire.encoded(contents[2])
   for position = 1, #conflicts do
     if conflicts[position] == key then
       return outcome.REPEAT

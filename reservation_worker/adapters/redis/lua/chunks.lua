@@ -39,4 +39,14 @@ function chunks.read(keys)
   return found
 end
 
+-- Gives how many of the keys exist; one that is named twice counts twice.
+function chunks.count(keys)
+  local found = 0
+  for first = 1, #keys, chunks.SIZE do
+    local last = math.min(first + chunks.SIZE - 1, #keys)
+    found = found + redis.call('EXISTS', unpack(keys, first, last))
+  end
+  return found
+end
+
 return chunks

@@ -1,5 +1,6 @@
 --- claim: a shard's owner writes its epoch and the server that it has verified.
--- Purpose: compare-and-set on what was inspected; never over a newer epoch, never a torn shard.
+-- Purpose: compare-and-set on what was inspected; never over a newer epoch, never a torn shard or
+--   another deployment's. One of an older release, which names none, becomes this one's.
 -- Keys: meta
 -- Arguments: epoch, inspected epoch, inspected step, inspected verified server, inspected server
 -- Outcomes: none
@@ -9,9 +10,11 @@
 
 local epoch, inspected_epoch, inspected_step = ARGV[1], tonumber(ARGV[2]), ARGV[3]
 local verified_server, server = ARGV[4], ARGV[5]
-local found = redis.call('HMGET', KEYS[1], 'epoch', 'step', 'server', 'writing', 'layout')
+local found = redis.call(
+  'HMGET', KEYS[1], 'epoch', 'step', 'server', 'writing', 'layout', 'deployment'
+)
 
-if guard.server() ~= server or found[4] == '1' then
+if guard.is_foreign(found[6]) or guard.server() ~= server or found[4] == '1' then
   return 0
 end
 if not found[1] then
@@ -21,7 +24,7 @@ if not found[1] then
   redis.call(
     'HSET', KEYS[1],
     'epoch', epoch, 'step', inspected_step, 'published', inspected_step,
-    'server', server, 'writing', '0', 'layout', wire.LAYOUT
+    'server', server, 'writing', '0', 'layout', wire.LAYOUT, 'deployment', guard.DEPLOYMENT
   )
   return 1
 end
@@ -29,7 +32,7 @@ if found[5] ~= wire.LAYOUT then
   return 0
 end
 if tonumber(found[1]) == tonumber(epoch) then
-  return found[3] == server and 1 or 0
+  return found[3] == server and found[6] and 1 or 0
 end
 local is_as_inspected = tonumber(found[1]) == inspected_epoch
   and found[2] == inspected_step
@@ -37,5 +40,5 @@ local is_as_inspected = tonumber(found[1]) == inspected_epoch
 if not is_as_inspected or tonumber(found[1]) > tonumber(epoch) then
   return 0
 end
-redis.call('HSET', KEYS[1], 'epoch', epoch, 'server', server)
+redis.call('HSET', KEYS[1], 'epoch', epoch, 'server', server, 'deployment', guard.DEPLOYMENT)
 return 1

@@ -34,8 +34,9 @@ function drafts.new()
     touched_count = 0,
     entry_changes = false, -- or an array: stock, member, score or false; ...
     conflicts = false, -- or an array: code -> true
-    shortages = false, -- or an array of { warehouse/sku, requested, available }
-    acknowledgements = false, -- or an array of what invoices acknowledged
+    shortages = false, -- or an array of { warehouse/sku, requested, available, unknown }
+    acknowledgements = false, -- or an array of what invoices moved
+    is_payment_named = false, -- an earlier payment has got its id
   }
 end
 
@@ -73,6 +74,7 @@ function drafts.begin(draft, number, record, account_stocks)
   draft.conflicts = false
   draft.shortages = false
   draft.acknowledgements = false
+  draft.is_payment_named = false
 end
 
 -- Goes on with another table for the same reservation.
@@ -230,14 +232,15 @@ end
 
 -- The sorted set's member carries the date too: one line may have two dates of equal units.
 local function entry(done, index, units)
-  return drafts.member(done.order, index, units) .. '/' .. wire.integer(done.invoiced_at)
+  return drafts.member(done.order, index, units) .. '/' .. wire.integer(done.compared_at)
 end
 
 local function hand_over(draft, at, units, done)
-  local reservation, invoiced_at = draft.reservation, done.invoiced_at
+  local reservation, compared_at = draft.reservation, done.compared_at
   local name = reservation[at + STOCK]
-  if stocks.covers(draft.stocks[name], invoiced_at) then
+  if stocks.covers(draft.stocks[name], compared_at) then
     reservation[at + SETTLED] = reservation[at + SETTLED] + units
+    done.already_counted[at] = (done.already_counted[at] or 0) + units
     return
   end
   reservation[at + ACKNOWLEDGED] = reservation[at + ACKNOWLEDGED] + units
@@ -245,27 +248,27 @@ local function hand_over(draft, at, units, done)
   local index = (at - FIRST) / WIDTH
   local list = reservation[ACKNOWLEDGED_UNITS]
   if not list then
-    reservation[ACKNOWLEDGED_UNITS] = { index, invoiced_at, units }
-    stocks.acknowledge(draft, name, units, nil, entry(done, index, units), invoiced_at)
+    reservation[ACKNOWLEDGED_UNITS] = { index, compared_at, units }
+    stocks.acknowledge(draft, name, units, nil, entry(done, index, units), compared_at)
     return
   end
   local count = #list
   for position = 1, count, 3 do
-    if list[position] == index and list[position + 1] == invoiced_at then
+    if list[position] == index and list[position + 1] == compared_at then
       local earlier = list[position + 2]
       list[position + 2] = earlier + units
       stocks.acknowledge(
         draft, name, units, entry(done, index, earlier), entry(done, index, earlier + units),
-        invoiced_at
+        compared_at
       )
       return
     end
   end
-  list[count + 1], list[count + 2], list[count + 3] = index, invoiced_at, units
-  stocks.acknowledge(draft, name, units, nil, entry(done, index, units), invoiced_at)
+  list[count + 1], list[count + 2], list[count + 3] = index, compared_at, units
+  stocks.acknowledge(draft, name, units, nil, entry(done, index, units), compared_at)
 end
 
--- `done`: what an invoice has acknowledged so far: { order, id, invoiced_at, units by line }.
+-- `done`: what an invoice has moved so far, as `invoicing` begins it.
 function drafts.acknowledge_held_units(draft, at, units, done)
   local reservation = draft.reservation
   reservation[at + HELD] = reservation[at + HELD] - units
@@ -284,16 +287,16 @@ function drafts.settle_released_units(draft, stock)
   local reservation, order, left = draft.reservation, drafts.order(draft), {}
   local list, counts = reservation[ACKNOWLEDGED_UNITS] or {}, stocks.counts(stock)
   for position = 1, #list, 3 do
-    local index, invoiced_at, units = list[position], list[position + 1], list[position + 2]
+    local index, compared_at, units = list[position], list[position + 1], list[position + 2]
     local at = FIRST + index * WIDTH
     if reservation[at + STOCK] == stock[wire.stock.NAME]
-      and stocks.has_released(stock, counts, invoiced_at, drafts.member(order, index, units))
+      and stocks.has_released(stock, counts, compared_at, drafts.member(order, index, units))
     then
       reservation[at + ACKNOWLEDGED] = reservation[at + ACKNOWLEDGED] - units
       reservation[at + SETTLED] = reservation[at + SETTLED] + units
     else
       local last = #left
-      left[last + 1], left[last + 2], left[last + 3] = index, invoiced_at, units
+      left[last + 1], left[last + 2], left[last + 3] = index, compared_at, units
     end
   end
   if #left == #list then

@@ -10,6 +10,7 @@ local invoicing = {}
 local ID, STOCK, HELD, CANCELED = wire.line.ID, wire.line.STOCK, wire.line.HELD, wire.line.CANCELED
 local EXPIRED, DENIED = wire.line.EXPIRED, wire.line.DENIED
 local conflict, kept_at, KEPT = wire.conflict, wire.kept, wire.reservation.KEPT
+local COMPLETED_AT = wire.reservation.COMPLETED_AT
 
 local function judge_whole(draft)
   local reservation = draft.reservation
@@ -38,21 +39,35 @@ local function judge(draft, named)
   end
 end
 
+-- Goods cannot leave before they are sold: what is compared with counts is the later date.
 local function begun(draft, invoice)
   return {
     order = drafts.order(draft),
     id = invoice.id,
     invoiced_at = invoice.invoiced_at,
-    units = {}, -- by where the line begins
+    compared_at = math.max(invoice.compared_at, draft.reservation[COMPLETED_AT]),
+    units = {}, -- that the ERP must still take out of its stock, by where the line begins
+    already_counted = {}, -- that a count has taken out already, likewise
   }
 end
 
-local function begun_again(done)
-  local units = {}
-  for at, count in pairs(done.units) do
-    units[at] = count
+local function copied(units)
+  local copy = {}
+  for at, count in pairs(units) do
+    copy[at] = count
   end
-  return { order = done.order, id = done.id, invoiced_at = done.invoiced_at, units = units }
+  return copy
+end
+
+local function begun_again(done)
+  return {
+    order = done.order,
+    id = done.id,
+    invoiced_at = done.invoiced_at,
+    compared_at = done.compared_at,
+    units = copied(done.units),
+    already_counted = copied(done.already_counted),
+  }
 end
 
 local function keep(draft, invoice, missing)
@@ -64,7 +79,9 @@ local function keep(draft, invoice, missing)
     end
   end
   local kept = draft.reservation[KEPT] or {}
-  kept[#kept + 1] = { kept_at.INVOICE, invoice.id, invoice.invoiced_at, left }
+  kept[#kept + 1] = {
+    kept_at.INVOICE, invoice.id, invoice.invoiced_at, left, invoice.compared_at,
+  }
   draft.reservation[KEPT] = kept
 end
 
@@ -86,14 +103,15 @@ local function acknowledge_missing(draft, invoice, done, missing)
 end
 
 local function publish_to_erp(draft, done)
-  if next(done.units) then
+  if next(done.units) or next(done.already_counted) then
     local acknowledgements = draft.acknowledgements or {}
     draft.acknowledgements = acknowledgements
     acknowledgements[#acknowledgements + 1] = done
   end
 end
 
--- `invoice`: { id = text or false, invoiced_at = ms, lines = { line id, units, ... } }
+-- `invoice`: { id = text or false, invoiced_at = ms, compared_at = ms,
+--   lines = { line id, units, ... } }
 function invoicing.take(draft, invoice)
   if #invoice.lines == 0 then
     judge_whole(draft)
@@ -110,7 +128,7 @@ function invoicing.take(draft, invoice)
       drafts.acknowledge_held_units(draft, at, from_held, done)
     end
     if units > from_held then
-      if stocks.covers(draft.stocks[reservation[at + STOCK]], invoice.invoiced_at) then
+      if stocks.covers(draft.stocks[reservation[at + STOCK]], done.compared_at) then
         drafts.acknowledge_open_units(draft, at, units - from_held, done)
       else
         missing = missing or {}
@@ -139,7 +157,12 @@ function invoicing.take_effect(draft, invoice)
 end
 
 function invoicing.from_kept(kept)
-  return { id = kept[kept_at.ID], invoiced_at = kept[kept_at.AT], lines = kept[kept_at.LINES] }
+  return {
+    id = kept[kept_at.ID],
+    invoiced_at = kept[kept_at.AT],
+    compared_at = kept[kept_at.COMPARED_AT],
+    lines = kept[kept_at.LINES],
+  }
 end
 
 -- Drops what can never take effect: none of its units can be held again.

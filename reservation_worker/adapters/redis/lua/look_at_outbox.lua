@@ -8,6 +8,11 @@
 -- Replies { { epoch, step, torn }, published, { missing... }, { too many... } }; it looks at no
 --   more than steps_max steps behind the published one.
 
+local foreign = guard.refuse_foreign(KEYS[1])
+if foreign then
+  return foreign
+end
+
 local NAMED_MAX = 20
 
 local prefix, moment = guard.prefix(KEYS[1]), guard.moment(KEYS[1])

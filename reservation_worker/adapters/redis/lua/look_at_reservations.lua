@@ -9,6 +9,11 @@
 -- Replies { { epoch, step, torn }, { packed, score in each index, acknowledged... }..., { score of
 --   each entry } }; of acknowledged units each: stock's packed, score of entry, of settlement.
 
+local foreign = guard.refuse_foreign(KEYS[1])
+if foreign then
+  return foreign
+end
+
 local ACKNOWLEDGED = wire.reservation.ACKNOWLEDGED
 local FIRST, WIDTH, STOCK = wire.line.FIRST, wire.line.WIDTH, wire.line.STOCK
 
@@ -24,9 +29,9 @@ local function entries_of(key, packed)
   local account, order = string.match(key, '^([^/]*)/(.*)$')
   local list = reservation[ACKNOWLEDGED] or {}
   for position = 1, #list, 3 do
-    local index, invoiced_at, units = list[position], list[position + 1], list[position + 2]
+    local index, compared_at, units = list[position], list[position + 1], list[position + 2]
     local name = account .. '/' .. reservation[FIRST + index * WIDTH + STOCK]
-    local member = drafts.member(order, index, units) .. '/' .. wire.integer(invoiced_at)
+    local member = drafts.member(order, index, units) .. '/' .. wire.integer(compared_at)
     entries[#entries + 1] = { name = name, member = member, settlement = name .. '/' .. order }
   end
   return entries

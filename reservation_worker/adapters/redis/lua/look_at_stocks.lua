@@ -7,6 +7,11 @@
 -- Flags: no-writes
 -- Replies { { epoch, step, torn }, { packed... }, { score of settlement... } }.
 
+local foreign = guard.refuse_foreign(KEYS[1])
+if foreign then
+  return foreign
+end
+
 local prefix, keys, scores = guard.prefix(KEYS[1]), {}, {}
 for position = 1, #ARGV do
   keys[position] = prefix .. 's:' .. ARGV[position]

@@ -2,7 +2,7 @@
 -- Purpose: the end of a publishing transaction. Works on a full server: it is what frees it.
 -- Keys: meta, outbox
 -- Arguments: epoch, step
--- Outcomes: epoch, server, torn
+-- Outcomes: foreign, epoch, server, torn
 -- Needs: wire, chunks, guard
 -- Flags: allow-oom
 -- Replies { 0, reason, epoch } or { 1, step, published }; a step beyond the last changes nothing.

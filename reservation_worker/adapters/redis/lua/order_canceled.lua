@@ -19,9 +19,8 @@ return function(step, draft, fact, cause)
       return wire.outcome.REPEAT
     end
     local stated = { reason = reason, occurred_at = canceled_at, cause = cause }
-    return changes.contradicted(
-      step, draft, wire.conflict.ID_REUSED, 'id_reused', { id, digest }, stated
-    )
+    local key = 'id_reused/' .. wire.encoded(id) .. '/' .. digest
+    return changes.contradicted(step, draft, wire.conflict.ID_REUSED, key, stated)
   end
   local count = #cancellations
   if count >= 2 * changes.REMEMBERED_MAX then

@@ -11,6 +11,7 @@ local PAYMENT_ID, AT, DIGEST = wire.reservation.PAYMENT_ID, wire.fact.AT, wire.f
 local INVOICES, CONFLICTS = wire.reservation.INVOICES, wire.reservation.CONFLICTS
 local ACKNOWLEDGED, KEPT = wire.reservation.ACKNOWLEDGED, wire.reservation.KEPT
 local kept_at, reason = wire.kept, wire.reason.ORDER_COMPLETED
+local index_of, REPEAT = wire.index_of, wire.outcome.REPEAT
 
 local function take_early_facts(draft, early)
   for position = 1, #early do
@@ -45,17 +46,39 @@ local function deny(draft, shortages)
   draft.shortages = shortages
 end
 
+-- Whether the order of these lines has been told to differ, of whatever instant.
+local function is_told(reservation, lines)
+  local conflicts = reservation[CONFLICTS] or {}
+  for position = 1, #conflicts do
+    if string.sub(conflicts[position], 1, #lines) == lines then
+      return true
+    end
+  end
+  return false
+end
+
+-- While the order lives, its lines say whether it is the same; then `completed_at` as well: senders
+-- stamp their deliveries anew, and shops give a number out again that is done with.
+local function again(step, draft, completed_at, digest, cause)
+  local reservation = draft.reservation
+  local lines, is_over = 'order_differs//' .. digest, index_of[draft.status_before]
+  if reservation[ORDER_DIGEST] == digest then
+    if not is_over or reservation[COMPLETED_AT] == completed_at then
+      return REPEAT
+    end
+  elseif not is_over and is_told(reservation, lines) then
+    return REPEAT
+  end
+  local key = lines .. '/' .. wire.integer(completed_at)
+  local stated = { reason = reason, occurred_at = completed_at, cause = cause }
+  return changes.contradicted(step, draft, wire.conflict.ORDER_DIFFERS, key, stated)
+end
+
 -- Gives nil where the step has not read the stocks of these lines: the fact waits for the next.
 return function(step, draft, fact, cause)
   local completed_at, digest, record = fact[AT], fact[DIGEST], draft.record
   if draft.reservation[COMPLETED_AT] then
-    if draft.reservation[ORDER_DIGEST] == digest then
-      return wire.outcome.REPEAT
-    end
-    local stated = { reason = reason, occurred_at = completed_at, cause = cause }
-    return changes.contradicted(
-      step, draft, wire.conflict.ORDER_DIFFERS, 'order_differs', { '', digest }, stated
-    )
+    return again(step, draft, completed_at, digest, cause)
   end
   if record.opened_by ~= fact then
     return nil

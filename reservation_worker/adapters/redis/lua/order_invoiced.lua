@@ -6,6 +6,7 @@
 -- Needs: wire, invoicing, changes
 
 local AT, ID, DIGEST = wire.fact.AT, wire.fact.DOCUMENT_ID, wire.fact.DOCUMENT_DIGEST
+local LINES, COMPARED_AT = wire.fact.LINES, wire.fact.COMPARED_AT
 local INVOICES, KEPT = wire.reservation.INVOICES, wire.reservation.KEPT
 local reason = wire.reason.ORDER_INVOICED
 
@@ -19,9 +20,8 @@ return function(step, draft, fact, cause)
       return wire.outcome.REPEAT
     end
     local stated = { reason = reason, occurred_at = invoiced_at, cause = cause }
-    return changes.contradicted(
-      step, draft, wire.conflict.ID_REUSED, 'id_reused', { id, digest }, stated
-    )
+    local key = 'id_reused/' .. wire.encoded(id) .. '/' .. digest
+    return changes.contradicted(step, draft, wire.conflict.ID_REUSED, key, stated)
   end
   local count = #invoices
   if count >= 2 * changes.REMEMBERED_MAX then
@@ -30,10 +30,12 @@ return function(step, draft, fact, cause)
   invoices[count + 1], invoices[count + 2] = id, digest
   reservation[INVOICES] = invoices
   if reservation[wire.reservation.COMPLETED_AT] then
-    invoicing.take(draft, { id = id, invoiced_at = invoiced_at, lines = fact[wire.fact.LINES] })
+    invoicing.take(draft, {
+      id = id, invoiced_at = invoiced_at, compared_at = fact[COMPARED_AT], lines = fact[LINES],
+    })
   else
     local kept = reservation[KEPT] or {}
-    kept[#kept + 1] = { wire.kept.INVOICE, id, invoiced_at, fact[wire.fact.LINES] }
+    kept[#kept + 1] = { wire.kept.INVOICE, id, invoiced_at, fact[LINES], fact[COMPARED_AT] }
     reservation[KEPT] = kept
   end
   return changes.made(step, draft, reason, invoiced_at, cause)

@@ -2,7 +2,7 @@
 -- Purpose: what the shard's owner must publish next.
 -- Keys: meta, outbox
 -- Arguments: epoch, after_step, entries_max, bytes_max
--- Outcomes: epoch, server, torn
+-- Outcomes: foreign, epoch, server, torn
 -- Needs: guard
 -- Flags: no-writes
 -- Replies { 0, reason, epoch } or { 1, step, entries... }: entries of the steps after_step + 1, ...

@@ -2,15 +2,15 @@
 -- Purpose: the second half of restoring a shard, after all of its stocks. A later version of a
 --   reservation replaces an earlier one and what that one had in the indexes.
 -- Keys: meta, reservation, stock, acknowledged, due, settle, over, awaiting
--- Arguments: epoch, then for each reservation: account/order, packed (empty: it was removed),
+-- Arguments: epoch, number, then for each reservation: account/order, packed (empty: it was removed),
 --   timestamp of the record
--- Outcomes: epoch, server
+-- Outcomes: foreign, epoch, server, turn
 -- Needs: wire, chunks, guard, stocks, drafts, indexes
 -- Replies { 0, reason, epoch } or { 1 }.
 
-local refusal = guard.refuse_restoring(KEYS[1], ARGV[1])
-if refusal then
-  return { 0, refusal[1], refusal[2] }
+local reply = guard.turn(KEYS[1], ARGV[1], ARGV[2])
+if reply then
+  return reply
 end
 
 local ACKNOWLEDGED, EXPIRES_AT = wire.reservation.ACKNOWLEDGED, wire.reservation.EXPIRES_AT
@@ -39,13 +39,13 @@ local function index_units(key, reservation, at, units, is_there)
   local name = account .. '/' .. reservation[at + STOCK]
   local read = stock_of(name)
   local member = drafts.member(order, (at - FIRST) / WIDTH, units.count)
-  if stocks.has_released(read.stock, read.counts, units.invoiced_at, member) then
+  if stocks.has_released(read.stock, read.counts, units.compared_at, member) then
     settlements[name .. '/' .. order] = is_there and read.stock[COUNTED_AT]
     return
   end
   local of_stock = entries[name] or {}
   entries[name] = of_stock
-  of_stock[member .. '/' .. wire.integer(units.invoiced_at)] = is_there and units.invoiced_at
+  of_stock[member .. '/' .. wire.integer(units.compared_at)] = is_there and units.compared_at
 end
 
 local function index_kept(key, reservation, timestamp)
@@ -73,18 +73,18 @@ local function index(key, packed, timestamp)
     return
   end
   for position = 1, #list, 3 do
-    local units = { invoiced_at = list[position + 1], count = list[position + 2] }
+    local units = { compared_at = list[position + 1], count = list[position + 2] }
     index_units(key, reservation, FIRST + list[position] * WIDTH, units, is_there)
   end
 end
 
 local keys, keys_and_values, removed = {}, {}, {}
-for position = 2, #ARGV, 3 do
+for position = 3, #ARGV, 3 do
   keys[#keys + 1] = prefix .. 'r:' .. ARGV[position]
 end
 local earlier = chunks.read(keys)
 for number = 1, #keys do
-  local key, packed, timestamp = ARGV[3 * number - 1], ARGV[3 * number], ARGV[3 * number + 1]
+  local key, packed, timestamp = ARGV[3 * number], ARGV[3 * number + 1], ARGV[3 * number + 2]
   if earlier[number] then
     index(key, earlier[number], false)
   end
@@ -106,4 +106,5 @@ indexes.write_scores(prefix .. 'awaiting', kept.awaiting)
 for name, of_stock in pairs(entries) do
   indexes.write_scores(prefix .. 'a:' .. name, of_stock)
 end
+guard.end_turn(KEYS[1], ARGV[2])
 return { 1 }

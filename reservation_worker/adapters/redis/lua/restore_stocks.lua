@@ -1,19 +1,19 @@
 --- restore_stocks: stocks as they were published last, and the settlements that go on.
 -- Purpose: the first half of restoring a shard: the reservations behind it ask the stocks.
 -- Keys: meta, stock, settle
--- Arguments: epoch, then for each stock: account/warehouse/sku, packed
--- Outcomes: epoch, server
+-- Arguments: epoch, number, then for each stock: account/warehouse/sku, packed
+-- Outcomes: foreign, epoch, server, turn
 -- Needs: wire, chunks, guard, stocks, indexes
 -- Replies { 0, reason, epoch } or { 1 }.
 
-local refusal = guard.refuse_restoring(KEYS[1], ARGV[1])
-if refusal then
-  return { 0, refusal[1], refusal[2] }
+local reply = guard.turn(KEYS[1], ARGV[1], ARGV[2])
+if reply then
+  return reply
 end
 
 local prefix = guard.prefix(KEYS[1])
 local keys_and_values, settlements = {}, {}
-for position = 2, #ARGV, 2 do
+for position = 3, #ARGV, 2 do
   local name, packed = ARGV[position], ARGV[position + 1]
   local stock = stocks.read(packed, false, false, false)
   local goes_on = stocks.counts(stock)[wire.counts.SETTLED_THROUGH_AT]
@@ -24,4 +24,5 @@ for position = 2, #ARGV, 2 do
 end
 chunks.call('MSET', keys_and_values)
 indexes.write_scores(prefix .. 'settle', settlements)
+guard.end_turn(KEYS[1], ARGV[2])
 return { 1 }

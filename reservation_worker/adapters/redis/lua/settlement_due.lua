@@ -9,6 +9,17 @@ local settlement_due = {}
 
 local at, counts_at = wire.stock, wire.counts
 
+-- While a settlement goes on, nobody knows.
+function settlement_due.is_short(stock, counts)
+  return not counts[counts_at.SETTLED_THROUGH_AT] and stocks.is_short(stock)
+end
+
+function settlement_due.note_shortfall(step, stock, counts, was_short)
+  if not was_short and settlement_due.is_short(stock, counts) then
+    step.shortfalls = step.shortfalls + 1
+  end
+end
+
 -- The step has read the oldest covered entries, at most one more than may be settled: that one
 -- only tells that there is more to do.
 function settlement_due.settle_further(step, stock, counts)
@@ -16,10 +27,10 @@ function settlement_due.settle_further(step, stock, counts)
   local count = math.min(#covered, step.settled_entries_max)
   local units_taken, last_at, last_member = 0, false, false
   for position = 1, count do
-    local member, order, units, invoiced_at =
+    local member, order, units, compared_at =
       string.match(covered[position], '^(([^/]*)/%d+/(%d+))/(%d+)$')
     units_taken = units_taken + tonumber(units)
-    last_at, last_member = tonumber(invoiced_at), member
+    last_at, last_member = tonumber(compared_at), member
     step.settlements[key .. '/' .. order] = stock[at.COUNTED_AT]
   end
   local more = #covered > count
@@ -39,6 +50,7 @@ function settlement_due.of_stock(step, stock)
     return wire.outcome.REPEAT
   end
   settlement_due.settle_further(step, stock, counts)
+  settlement_due.note_shortfall(step, stock, counts, false)
   stocks.set_counts(stock, counts)
   stock[at.IS_RECOUNTED] = true
   changes.stock_changed(step, stock, stock[at.COUNTED_AT], false, wire.NOTHING)

@@ -3,7 +3,7 @@
 -- Keys: meta
 -- Arguments: epoch, facts, causes, lines, lines_per_step_max, event_bytes_max,
 --   step_bytes_max, outbox_steps_max, settled_entries_max, applied_at_ms
--- Outcomes: epoch, server, torn, outbox_full, changed, repeat, refused, conflict,
+-- Outcomes: foreign, epoch, server, torn, outbox_full, changed, repeat, refused, conflict,
 --   balance_differs, out_of_bounds
 -- Needs: wire, guard, reading, deciding, writing
 -- Replies { 0, reason, epoch } or { 1, step, published, one character per fact taken }.
@@ -38,6 +38,7 @@ local step = {
   changed_stock_count = 0,
   removals = {}, -- key, status, when the retention ended, early facts; ...
   removed_records = {}, -- in the same order
+  shortfalls = 0, -- stocks of which a balance of this step counted less than is held
   settlements = {}, -- member of the settle index -> score, or false to remove it
 }
 

@@ -81,33 +81,39 @@ function stocks.confirm_held(draft, name, units)
 end
 
 -- Adds to the acknowledged bucket; the entry replaces the one of fewer units, if there was one.
-function stocks.acknowledge(draft, name, units, entry_before, entry_after, invoiced_at)
+function stocks.acknowledge(draft, name, units, entry_before, entry_after, compared_at)
   local stock = touched(draft, name)
   local changes = draft.entry_changes or {}
   draft.entry_changes = changes
   local count = #changes
   stock[ACKNOWLEDGED] = stock[ACKNOWLEDGED] + units
-  changes[count + 1], changes[count + 2], changes[count + 3] = stock, entry_after, invoiced_at
+  changes[count + 1], changes[count + 2], changes[count + 3] = stock, entry_after, compared_at
   if entry_before then
     changes[count + 4], changes[count + 5], changes[count + 6] = stock, entry_before, false
   end
 end
 
--- Whether the count no longer has units that were invoiced then.
-function stocks.covers(stock, invoiced_at)
-  return stock[COUNTED_AT] and invoiced_at <= stock[COUNTED_AT]
+-- Whether the count no longer has units that had left by then.
+function stocks.covers(stock, compared_at)
+  return stock[COUNTED_AT] and compared_at <= stock[COUNTED_AT]
+end
+
+-- Whether fewer were counted than are held, backorders aside: somebody will go without.
+function stocks.is_short(stock)
+  local available = stock[ON_HAND] - stock[AUTHORIZED] - stock[CONFIRMED] - stock[ACKNOWLEDGED]
+  return not stock[UNLIMITED] and available < math.min(0, stock[LIMIT])
 end
 
 -- Whether a balance has already taken an acknowledged entry out of the bucket.
-function stocks.has_released(stock, counts, invoiced_at, member)
-  if not stocks.covers(stock, invoiced_at) then
+function stocks.has_released(stock, counts, compared_at, member)
+  if not stocks.covers(stock, compared_at) then
     return false
   end
   local through_at = counts[THROUGH_AT]
-  if not through_at or invoiced_at < through_at then
+  if not through_at or compared_at < through_at then
     return true
   end
-  return invoiced_at == through_at and wire.at_most(member, counts[THROUGH_MEMBER])
+  return compared_at == through_at and wire.at_most(member, counts[THROUGH_MEMBER])
 end
 
 -- The buckets of every stock that this fact has touched so far, to go back to.
@@ -161,7 +167,9 @@ function stocks.shortages(draft, saved)
       local sellable = stock[ON_HAND] - held_before - stock[LIMIT]
       if sellable < demand then
         shortages = shortages or {}
-        shortages[#shortages + 1] = { stock[NAME], demand, math.max(0, sellable) }
+        shortages[#shortages + 1] = {
+          stock[NAME], demand, math.max(0, sellable), not stock[COUNTED_AT],
+        }
       end
     end
   end

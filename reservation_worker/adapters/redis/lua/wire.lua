@@ -26,6 +26,7 @@ wire.fact = {
   REACQUIRE = 10,
   DOCUMENT_ID = 9, -- of an invoice or a cancellation
   DOCUMENT_DIGEST = 10,
+  COMPARED_AT = 11, -- of an invoice: a count from then on no longer has the units
   ON_HAND = 9,
   LIMIT = 10,
   UNLIMITED = 11,
@@ -57,7 +58,7 @@ wire.reservation = {
   PAYMENT_ID = 5,
   ORDER_DIGEST = 6,
   -- Each of these is an array, or false for an empty one.
-  ACKNOWLEDGED = 7, -- line index from 0, invoiced_at, units; ...
+  ACKNOWLEDGED = 7, -- line index from 0, compared_at, units; ...
   INVOICES = 8, -- id, digest; ...
   CANCELLATIONS = 9, -- id, digest; ...
   CONFLICTS = 10,
@@ -80,7 +81,15 @@ wire.line = {
   DENIED = 8,
 }
 
-wire.kept = { KIND = 1, ID = 2, AT = 3, LINES = 4, INVOICE = 1, CANCELLATION = 2 }
+wire.kept = {
+  KIND = 1,
+  ID = 2,
+  AT = 3, -- of an invoice
+  LINES = 4,
+  COMPARED_AT = 5, -- of an invoice
+  INVOICE = 1,
+  CANCELLATION = 2,
+}
 
 -- Stocks are read and written in every step, so one flat table holds all that a step knows of one.
 -- Stored are two arrays in an array: the first eight, and the counts (below) as they came.
@@ -175,11 +184,11 @@ wire.conflict = {
 wire.CONFLICTS = 8
 
 -- How an outbox entry is laid out; another layout gets another number.
-wire.OUTBOX_FORMAT = 3
+wire.OUTBOX_FORMAT = 4
 
 -- How reservations and stocks are laid out, as `meta` says it; another layout gets another number.
 -- A shard of another one cannot be read: like a torn one it is rebuilt.
-wire.LAYOUT = '2'
+wire.LAYOUT = '3'
 
 wire.NOTHING = '\192' -- msgpack's nil, for where a cause would be
 

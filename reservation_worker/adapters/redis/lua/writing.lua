@@ -14,9 +14,9 @@ local CHANGE, ENTRIES_ADDED = wire.stock.CHANGE, wire.stock.ENTRIES_ADDED
 local ENTRIES_REMOVED = wire.stock.ENTRIES_REMOVED
 local ENTRIES_TAKEN = wire.stock.ENTRIES_TAKEN
 
--- Head of an array of six: layout; heads and pieces of changes; heads and pieces of stocks;
--- removals, or false.
-local ENTRY_HEAD = '\150' .. cmsgpack.pack(wire.OUTBOX_FORMAT)
+-- Head of an array of seven: layout; heads and pieces of changes; heads and pieces of stocks;
+-- removals, or false; how many stocks became short.
+local ENTRY_HEAD = '\151' .. cmsgpack.pack(wire.OUTBOX_FORMAT)
 
 -- The stocks that differ, one version later, packed; and what is published of them.
 local function pack_stocks(step)
@@ -44,7 +44,7 @@ local function outbox_entry(step, written)
     .. cmsgpack.pack(written.heads)
     .. wire.array_head(2 * written.count)
     .. table.concat(written.pieces)
-    .. cmsgpack.pack(#step.removals > 0 and step.removals)
+    .. cmsgpack.pack(#step.removals > 0 and step.removals, step.shortfalls)
 end
 
 local function write_values(step, written)

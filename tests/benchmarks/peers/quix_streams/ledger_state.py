@@ -187,7 +187,7 @@ def _occurred_at_ms(fact: Fact, outcome: Outcome, stock: Stock) -> int:
 def _kept(stored: StoredKept) -> Kept:
     if stored.invoiced_at_ms is None:
         return KeptCancellation(stored.id, stored.lines)
-    return KeptInvoice(stored.id, stored.invoiced_at_ms, stored.lines)
+    return KeptInvoice(stored.id, stored.invoiced_at_ms, stored.invoiced_at_ms, stored.lines)
 
 
 def _stored_kept(kept: Kept) -> StoredKept:
