@@ -70,6 +70,7 @@ class RetentionConfig:
 class _Sample:
     clock_ms: int
     """Read before the offsets were."""
+    topic_id: str
     ends: Mapping[int, int]
 
 
@@ -147,10 +148,10 @@ class PaymentFrontier:
 
     def _advance(self) -> None:
         fresh = self._take_sample()
-        committed = self._payments.committed_offsets()
+        committed = self._payments.committed_offsets(fresh.topic_id)
         if any(offset > fresh.ends.get(number, 0) for number, offset in committed.items()):
             # Either more came in since the ends were read, or the topic is another one now.
-            ends = self._payments.end_offsets()
+            ends = self._payments.ends().offsets
             beyond = {
                 number: offset
                 for number, offset in committed.items()
@@ -160,7 +161,7 @@ class PaymentFrontier:
                 self._stall(beyond)
                 return
         self._beyond = ()
-        if self._sample is None or self._sample.ends.keys() != fresh.ends.keys():
+        if self._sample is None or not _is_of_the_same(self._sample, fresh):
             self._sample = fresh
         if _reached(fresh.ends, committed):
             self.reached_ms = fresh.clock_ms
@@ -172,7 +173,8 @@ class PaymentFrontier:
 
     def _take_sample(self) -> _Sample:
         clock_ms = min(self._clock.now_ms(), self._store.now_ms())
-        return _Sample(clock_ms, self._payments.end_offsets())
+        ends = self._payments.ends()
+        return _Sample(clock_ms, ends.topic_id, ends.offsets)
 
     def _stall(self, beyond: Mapping[int, int]) -> None:
         """Stop all expiry: nobody can tell which payments were never read."""
@@ -329,6 +331,14 @@ class Schedule:
             self._logger.info(DEADLINES_APPLIED, shard=shard, deadlines=expired_total)
         if removed_total:
             self._logger.info(RESERVATIONS_REMOVED, shard=shard, reservations=removed_total)
+
+
+def _is_of_the_same(sample: _Sample, fresh: _Sample) -> bool:
+    """Tell whether what is committed by now can be held against an older sample's ends.
+
+    Of a topic that was created anew they say nothing, and of one with more partitions too little.
+    """
+    return sample.topic_id == fresh.topic_id and sample.ends.keys() == fresh.ends.keys()
 
 
 def _reached(ends: Mapping[int, int], committed: Mapping[int, int]) -> bool:

@@ -10,6 +10,8 @@ from reservation_worker.adapters.kafka.input_log import InputLogParts, KafkaInpu
 from reservation_worker.adapters.kafka.outputs import KafkaOutputs
 from reservation_worker.adapters.kafka.payment_offsets import KafkaPaymentOffsets
 from reservation_worker.adapters.kafka.shard_group import KafkaShardGroup
+from reservation_worker.adapters.kafka.topic_needs import TopicLayout
+from reservation_worker.adapters.kafka.topic_watch import TopicWatch
 from reservation_worker.adapters.kafka.transactions import KafkaTransactions, TransactionsParts
 from reservation_worker.apply import ApplyConfig, ApplyLoop, ApplyParts
 from reservation_worker.composition.clients import build_restoring, build_store
@@ -46,6 +48,10 @@ def _same_log(log: InputLog[Record, DeadLetter]) -> InputLog[Record, DeadLetter]
     return log
 
 
+def _same_layout(layout: TopicLayout) -> TopicLayout:
+    return layout
+
+
 @dataclass(frozen=True, slots=True)
 class Surroundings:
     """What is put around the parts from outside; by default nothing is."""
@@ -53,6 +59,8 @@ class Surroundings:
     store: Callable[[Store[OutputRecord]], Store[OutputRecord]] = _same_store
     input_log: Callable[[InputLog[Record, DeadLetter]], InputLog[Record, DeadLetter]] = _same_log
     waypoint: Callable[[Waypoint], None] = lambda _waypoint: None
+    topic_layout: Callable[[TopicLayout], TopicLayout] = _same_layout
+    """What is asked of the topics."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +73,7 @@ class Foundation:
     metrics: Metrics
     dependencies: Dependencies
     surroundings: Surroundings
+    topics: TopicWatch
 
 
 def build_apply(foundation: Foundation, wake_publisher: Callable[[], None]) -> ApplyLoop:
@@ -78,6 +87,7 @@ def build_apply(foundation: Foundation, wake_publisher: Callable[[], None]) -> A
             dead_letter_topic=settings.topics.dead_letter,
             clock=foundation.clock,
             metrics=foundation.metrics,
+            refuse_unsafe=foundation.topics.refuse_unsafe,
             waypoint=surroundings.waypoint,
         ),
     )
@@ -127,7 +137,7 @@ def build_questions(foundation: Foundation) -> tuple[RegularQuestion, ...]:
     payments = KafkaPaymentOffsets(foundation.kafka, settings.topics.payment_approved)
     asked = {
         # Of any broker, and of the one that takes the commits of the input.
-        Dependency.KAFKA: payments.committed_offsets,
+        Dependency.KAFKA: lambda: payments.committed_offsets(payments.ends().topic_id),
         Dependency.REDIS: foundation.surroundings.store(build_store(settings)).now_ms,
     }
     interval_ms = settings.process.question_interval_ms
@@ -148,7 +158,10 @@ def build_owner(
     group = KafkaShardGroup(foundation.kafka, settings.topics.shards, foundation.clock, metrics)
     outputs = output_topics(settings)
     transactions = KafkaTransactions(
-        foundation.kafka, TransactionsParts(settings.topics.shards, outputs, clock, waypoint)
+        foundation.kafka,
+        TransactionsParts(
+            settings.topics.shards, outputs, clock, waypoint, foundation.topics.refuse_unsafe
+        ),
     )
     recovery = RecoveryParts(
         store=store,

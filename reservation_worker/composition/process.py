@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from prometheus_client import CollectorRegistry
 
 from reservation_worker.adapters.http.server import ProbeAnswers
+from reservation_worker.adapters.kafka.topic_watch import TopicWatch
 from reservation_worker.composition.clients import build_clock, kafka_config
 from reservation_worker.composition.loops import (
     Foundation,
@@ -14,7 +15,7 @@ from reservation_worker.composition.loops import (
     build_owner,
     build_questions,
 )
-from reservation_worker.composition.topics import input_topics
+from reservation_worker.composition.topics import input_topics, topic_layout
 from reservation_worker.ports import CallWatch
 from reservation_worker.settings.model import Settings
 from reservation_worker.telemetry.dependencies import Dependencies
@@ -55,10 +56,11 @@ def build_worker(
     clock = build_clock()
     watch = CallWatch(clock.monotonic_ms)
     dependencies = Dependencies(metrics, clock.monotonic_ms, settings.process.silent_after_ms)
+    surroundings = surroundings or Surroundings()
     kafka = kafka_config(settings, watch)
-    foundation = Foundation(
-        settings, kafka, clock, metrics, dependencies, surroundings or Surroundings()
-    )
+    layout = surroundings.topic_layout(topic_layout(settings))
+    topics = TopicWatch(kafka, layout, metrics)
+    foundation = Foundation(settings, kafka, clock, metrics, dependencies, surroundings, topics)
     if not role.publishes:
         metrics.forget_frontier()
     wake_up = WakeUp()
@@ -76,6 +78,8 @@ def build_worker(
             owner=owner,
             frontier=frontier,
             frontier_interval_ms=settings.expiry.sample_interval_ms,
+            topics=topics,
+            topics_interval_ms=settings.topics.look_interval_ms,
             signals=signals,
             clock=clock,
             metrics=metrics,

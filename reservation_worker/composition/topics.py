@@ -1,10 +1,11 @@
 """Names and numbers of the topics in use."""
 
 from reservation_worker.adapters.kafka.kept_records import ReservationRetention
-from reservation_worker.adapters.kafka.topics import TopicLayout
+from reservation_worker.adapters.kafka.topic_needs import TopicLayout
 from reservation_worker.contracts.inputs import FactKind
 from reservation_worker.contracts.records import EVENT_TOPICS, OutputTopic
 from reservation_worker.settings.model import Settings
+from reservation_worker.settings.relations import RECORD_OVERHEAD_BYTES
 
 
 def topic_of(settings: Settings, kind: FactKind) -> str:
@@ -40,6 +41,7 @@ def topic_layout(settings: Settings) -> TopicLayout:
         input_partitions=topics.input_partitions,
         replication_factor=topics.replication_factor,
         input_retention_hours=topics.input_retention_hours,
+        input_message_bytes_max=settings.input.record_bytes_max + RECORD_OVERHEAD_BYTES,
         dead_letter_retention_hours=topics.dead_letter_retention_hours,
         reservations=_reservation_retention(settings),
     )

@@ -17,10 +17,12 @@ from reservation_worker.ports.kafka import (
     Membership,
     OwnedShards,
     Partition,
+    PaymentEnds,
     PaymentOffsets,
     Polled,
     Position,
     ShardGroup,
+    Topics,
     Transactions,
 )
 from reservation_worker.ports.restoring import (
@@ -90,6 +92,7 @@ __all__ = [
     "OwnedShards",
     "OwnershipLost",
     "Partition",
+    "PaymentEnds",
     "PaymentOffsets",
     "Polled",
     "Position",
@@ -114,6 +117,7 @@ __all__ = [
     "Store",
     "StoreUnavailable",
     "StuckCall",
+    "Topics",
     "Transactions",
     "Turn",
     "Unavailable",

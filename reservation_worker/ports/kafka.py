@@ -134,6 +134,22 @@ class ShardGroup(Protocol):
         ...
 
 
+class Topics(Protocol):
+    """Whether the topics are what the guarantees need, as it was seen last."""
+
+    def look(self) -> None:
+        """Look once, and say what has changed.
+
+        Raises:
+            BrokerUnavailable: Kafka does not answer: what was found last still counts.
+        """
+        ...
+
+    def problems(self) -> tuple[str, ...]:
+        """Return what keeps the worker from its work, a sentence each."""
+        ...
+
+
 class Transactions(Protocol[Written_contra]):
     """The producer that publishes outboxes and positions together."""
 
@@ -167,10 +183,20 @@ class Transactions(Protocol[Written_contra]):
         ...
 
 
+@value_class(frozen=True, slots=True)
+class PaymentEnds:
+    """How far the payment topic reached at one moment."""
+
+    topic_id: str
+    """Of the topic of that name: it may be deleted and created anew."""
+    offsets: Mapping[int, int]
+    """Of every partition, records of open transactions included."""
+
+
 class PaymentOffsets(Protocol):
     """How far the payment topic reaches, and how far it has been applied and published."""
 
-    def end_offsets(self) -> Mapping[int, int]:
+    def ends(self) -> PaymentEnds:
         """Return the end of every partition, records of open transactions included.
 
         Raises:
@@ -178,10 +204,10 @@ class PaymentOffsets(Protocol):
         """
         ...
 
-    def committed_offsets(self) -> Mapping[int, int]:
-        """Return what the apply group has committed, by partition; absent: nothing.
+    def committed_offsets(self, topic_id: str) -> Mapping[int, int]:
+        """Return what the apply group has committed of this very topic; absent: nothing.
 
         Raises:
-            BrokerUnavailable: Kafka does not answer.
+            BrokerUnavailable: Kafka does not answer, or has another topic of that name by now.
         """
         ...

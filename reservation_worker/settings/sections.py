@@ -166,6 +166,8 @@ class TopicSettings(Section):
     """How long `topics apply` lets the topics read keep records."""
     dead_letter_retention_hours: Annotated[int, Field(ge=1, le=87_600)] = 336
     """How long `topics apply` lets dead letters be kept."""
+    look_interval_ms: Milliseconds = 5_000
+    """Time between two looks at whether the topics are still as the guarantees need them."""
 
 
 class InputSettings(Section):

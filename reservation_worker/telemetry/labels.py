@@ -131,6 +131,24 @@ class LostReason(StrEnum):
     OTHER = "other"
 
 
+class TopicProblem(StrEnum):
+    """What is wrong with a topic."""
+
+    MISSING = "missing"
+    NO_RIGHT = "no_right"
+    """This client may not do there what it must."""
+    CREATED_ANEW = "created_anew"
+    """It is not the topic that it was when the worker started."""
+    NOT_COMPACTED = "not_compacted"
+    """It loses by time what shards are restored from."""
+    KEPT_TOO_LONG = "kept_too_long"
+    """Its records outlast the reservations that they speak of."""
+    FEWER_PARTITIONS = "fewer_partitions"
+    """Than there are shards."""
+    MORE_PARTITIONS = "more_partitions"
+    """Likewise; they stay empty."""
+
+
 class RebalanceKind(StrEnum):
     """What a rebalance did to this member."""
 

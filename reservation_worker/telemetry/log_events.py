@@ -33,6 +33,13 @@ RECORDS_DEAD_LETTERED: Final = "records_dead_lettered"
 STEP_REFUSED: Final = "step_refused"
 OFFSETS_SOUGHT_BACK: Final = "offsets_sought_back"
 COMMIT_FAILED: Final = "commit_failed"
+TOPIC_CREATED_ANEW: Final = "topic_created_anew"
+"""The held or committed positions belong to a topic of that name that is gone."""
+
+# Topics
+TOPIC_PROBLEM_FOUND: Final = "topic_problem_found"
+"""A topic is not as the guarantees need it, or a right on it is missing; the reason says it all."""
+TOPIC_PROBLEM_ENDED: Final = "topic_problem_ended"
 
 # Shards and output
 SHARD_TAKEN_OVER: Final = "shard_taken_over"
@@ -59,3 +66,6 @@ RESERVATIONS_REMOVED: Final = "reservations_removed"
 """Kept long enough: they leave Redis, and are tombstones in their topic."""
 FRONTIER_STALLED: Final = "frontier_stalled"
 FRONTIER_RECOVERED: Final = "frontier_recovered"
+
+TROUBLES: Final = frozenset({CLIENT_WARNED, COMMIT_FAILED, PRODUCER_RECREATED, TRANSACTION_ABORTED})
+"""What repeats itself in an outage: the same line no more than once in ten seconds."""

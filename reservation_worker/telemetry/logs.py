@@ -2,11 +2,14 @@
 
 import logging
 import sys
+import time
 import traceback
 from typing import TextIO
 
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
+
+from reservation_worker.telemetry.limiting import TroubleLimiter
 
 
 class ExceptionDescriber:
@@ -52,6 +55,7 @@ def configure_logging(
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,
+            TroubleLimiter(lambda: time.monotonic_ns() // 1_000_000),
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             ExceptionDescriber(speaking),

@@ -38,6 +38,7 @@ from reservation_worker.telemetry.labels import (
     OutcomeLabel,
     RebalanceKind,
     ScriptResult,
+    TopicProblem,
     TransactionResult,
 )
 
@@ -212,6 +213,9 @@ class Metrics:
             "dependency_up",
             "1 while every loop that needs it hears it, else 0.",
             dependency=Dependency,
+        )
+        self.topic_problems = self._gauge(
+            "topic_problems", "Topics that are not as they must be.", problem=TopicProblem
         )
         self.last_progress_timestamp = self._gauge(
             "last_progress_timestamp_seconds", "When a batch or a transaction last got done."

@@ -2,7 +2,8 @@
 
 import gc
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from functools import partial
 from threading import Event, Thread
 
@@ -17,6 +18,8 @@ from reservation_worker.ports import (
     Clock,
     FatallyBroken,
     StoreUnavailable,
+    Topics,
+    Unavailable,
 )
 from reservation_worker.telemetry.dependencies import Dependencies
 from reservation_worker.telemetry.labels import Dependency, Invariant
@@ -56,6 +59,8 @@ class WorkerParts:
     frontier: PaymentFrontier | None
     """Wherever there is an owner."""
     frontier_interval_ms: int
+    topics: Topics
+    topics_interval_ms: int
     signals: StopSignals
     clock: Clock
     metrics: Metrics
@@ -94,6 +99,7 @@ class Worker:
             "publish", self._run_owner, has_role=self._parts.owner is not None
         )
         self._start("frontier", self._run_frontier, has_role=self._parts.frontier is not None)
+        self._start("topics", self._run_topics, has_role=True)
         for question in self._parts.questions:
             self._start(question.dependency, partial(question.run, self._ended), has_role=True)
         code = self._watch()
@@ -147,7 +153,7 @@ class Worker:
 
     def health(self) -> Health:
         """Say how the process is doing."""
-        return judge(
+        health = judge(
             self._parts.apply.status if self._parts.apply else None,
             self._parts.owner.status if self._parts.owner else None,
             frontier=self._parts.frontier,
@@ -156,6 +162,10 @@ class Worker:
             now_ms=self._parts.clock.monotonic_ms(),
             loop_stalled_after_ms=self._config.loop_stalled_after_ms,
         )
+        problems = self._parts.topics.problems()
+        if not problems:
+            return health
+        return replace(health, ready=False, problems=(*health.problems, *problems))
 
     def _start(self, name: str, run: Callable[[], None], *, has_role: bool) -> Thread | None:
         if not has_role:
@@ -213,6 +223,14 @@ class Worker:
             else:
                 for dependency in Dependency:
                     dependencies.heard(dependency, "frontier")
+
+    def _run_topics(self) -> None:
+        while True:
+            with suppress(Unavailable):
+                # What was found last still counts; the loops say that Kafka does not answer.
+                self._parts.topics.look()
+            if self._input_finished.wait(self._parts.topics_interval_ms / 1000):
+                return
 
     def _abandon(self) -> None:
         """Let every loop that still turns end where it is: that is safe at any moment."""

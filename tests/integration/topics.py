@@ -26,6 +26,7 @@ SHARDS = "shards"
 ANY_PARTITION = -1
 KEPT = {"retention.ms": str(7 * 24 * 60 * 60 * 1_000)}
 """What is read must not be kept for ever: reservations are not."""
+COMPACTED = {"cleanup.policy": "compact"}
 Place = tuple[int, int]
 """Partition and offset of a record."""
 
@@ -100,7 +101,8 @@ class Cluster:
             NewTopic(name, topics.input_partitions, config=KEPT) for name in topics.inputs
         ]
         new_topics.extend(
-            NewTopic(topics.name(name), topics.shards_total) for name in (*OUTPUT_NAMES, SHARDS)
+            NewTopic(topics.name(name), topics.shards_total, config=COMPACTED)
+            for name in (*OUTPUT_NAMES, SHARDS)
         )
         new_topics.append(NewTopic(topics.name(DEAD_LETTER), 1, config=KEPT))
         for answer in self._admin.create_topics(new_topics).values():

@@ -8,7 +8,7 @@ import os
 import signal
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from reservation_worker.cli import main
@@ -61,7 +61,10 @@ def run(
     log_to_stderr(settings)
     signals = StopSignals()
     signals.install()
-    surroundings = Surroundings(waypoint=Tripwire(fate)) if fate else Surroundings()
+    surroundings = Surroundings(
+        waypoint=Tripwire(fate) if fate else lambda _waypoint: None,
+        topic_layout=lambda layout: layout if is_checked else replace(layout, reservations=None),
+    )
     leave(run_worker(settings, RunRole(role.value), signals, surroundings))
 
 

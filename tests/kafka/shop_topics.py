@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from confluent_kafka import Producer
 
 from reservation_worker.adapters.kafka.configuration import KafkaConfig
-from reservation_worker.adapters.kafka.topics import TopicAdmin, TopicLayout
+from reservation_worker.adapters.kafka.topic_needs import TopicLayout
+from reservation_worker.adapters.kafka.topics import TopicAdmin
 from reservation_worker.contracts.records import OutputTopic
 from tests.reader import Reader
 
@@ -58,6 +59,7 @@ class ShopTopics:
             input_partitions=input_partitions,
             replication_factor=None,
             input_retention_hours=24,
+            input_message_bytes_max=1_000_000,
             dead_letter_retention_hours=48,
             reservations=None,
         )

@@ -99,8 +99,8 @@ def test_the_end_of_a_partition_lies_behind_its_control_record(
     assert [b"1", b"2"] == reader.values
     reader.log.commit(reader.ends, (), reader.membership)
     payments = KafkaPaymentOffsets(config, topics.name("payment-approved"))
-    assert {0: 3} == payments.end_offsets()
-    assert {0: 3} == payments.committed_offsets()
+    assert {0: 3} == payments.ends().offsets
+    assert {0: 3} == payments.committed_offsets(payments.ends().topic_id)
 
 
 def test_an_open_transaction_ends_what_is_read_but_not_what_is_asked_for(
@@ -111,8 +111,8 @@ def test_an_open_transaction_ends_what_is_read_but_not_what_is_asked_for(
     reader = start()
     reader.poll_until(lambda: reader.end_of("payment-approved") == 0, "the stable end is told")
     payments = KafkaPaymentOffsets(config, topics.name("payment-approved"))
-    assert {0: 1} == payments.end_offsets()
-    assert {} == payments.committed_offsets()
+    assert {0: 1} == payments.ends().offsets
+    assert {} == payments.committed_offsets(payments.ends().topic_id)
     producer.commit_transaction()
     reader.poll_until(lambda: reader.end_of("payment-approved") == 2, "the new end is told")
     assert [b"1"] == reader.values
@@ -169,7 +169,7 @@ def test_dead_letters_and_offsets_are_committed_together(
     (dead_letter,) = topics.read("reservation-dead-letter")
     assert (b"key", b"value") == (dead_letter.key, dead_letter.value)
     payments = KafkaPaymentOffsets(config, topics.name("payment-approved"))
-    assert {0: 1} == payments.committed_offsets()
+    assert {0: 1} == payments.committed_offsets(payments.ends().topic_id)
 
 
 def test_dead_letters_of_an_older_membership_are_refused(

@@ -11,7 +11,8 @@ from reservation_worker.adapters.kafka.kept_records import (
     ReservationRetention,
     retention_problems,
 )
-from reservation_worker.adapters.kafka.topics import TopicAdmin, needed_topics
+from reservation_worker.adapters.kafka.topic_needs import needed_topics
+from reservation_worker.adapters.kafka.topics import TopicAdmin
 from reservation_worker.composition import topic_layout
 from reservation_worker.ports import FatallyBroken
 from reservation_worker.settings.model import Settings
@@ -36,7 +37,8 @@ def kept(
 
 def problems(over_ms: int, awaiting_ms: int, **configs: dict[str, str]) -> list[str]:
     """Return what is wrong."""
-    return list(retention_problems(ReservationRetention(over_ms, awaiting_ms), configs))
+    retention = ReservationRetention(over_ms, awaiting_ms)
+    return [sentence for _, sentence in retention_problems(retention, configs)]
 
 
 def test_reservations_must_be_kept_longer_than_a_topic_and_a_segment() -> None:

@@ -54,7 +54,7 @@ def test_a_topic_that_deletes_what_must_be_kept_is_a_difference(
     )
     layout = replace(topics.layout, compacted_outputs=(topics.name("reservation-changed"), name))
     (difference,) = admin.plan(layout).differences
-    assert "cleanup.policy is delete" in difference
+    assert "cleanup.policy delete" in difference
 
 
 def yields_nothing(outputs: KafkaOutputs) -> bool:

@@ -110,6 +110,42 @@ def test_a_committed_offset_beyond_the_end_stops_the_frontier(payments: Payments
     assert payments.look() is not None
 
 
+def test_offsets_of_a_topic_that_was_created_anew_move_nothing(payments: Payments) -> None:
+    """It is filled past the old offsets: the payments below them were never read."""
+    payments.commit(3, 3)
+    payments.broker.committed_topic_ids[TOPIC] = "first"
+    for _ in range(3):
+        payments.pay(0)
+        payments.pay(1)
+    before = payments.look()
+    assert before is not None
+    payments.pay(0)
+    assert payments.look() == before
+    payments.broker.topic_ids[TOPIC] = "second"
+    payments.commit(4, 3)
+    assert payments.look() == before
+    payments.broker.committed_topic_ids[TOPIC] = "second"
+    payments.commit(3, 3)
+    assert payments.look() == before
+    payments.commit(4, 3)
+    assert payments.look() != before
+
+
+def test_a_sample_of_the_topic_before_says_nothing_of_the_one_after(payments: Payments) -> None:
+    """Its ends are of other records, however alike the numbers are."""
+    payments.commit(0, 0)
+    before = payments.look()
+    payments.pay(0)
+    assert payments.look() == before
+    payments.broker.topic_ids[TOPIC] = "second"
+    payments.pay(0)
+    payments.broker.committed_topic_ids[TOPIC] = "second"
+    payments.commit(1, 0)
+    assert payments.look() == before
+    payments.commit(2, 0)
+    assert payments.look() != before
+
+
 def test_a_new_partition_holds_the_frontier_back_until_it_is_read(payments: Payments) -> None:
     """Partitions are asked for anew each time."""
     payments.commit(0, 0)

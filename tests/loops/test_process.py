@@ -4,6 +4,7 @@ import signal
 from collections.abc import Callable
 from threading import Thread
 
+from reservation_worker.adapters.in_memory.topics import InMemoryTopics
 from reservation_worker.cli.exit_codes import ExitCode
 from reservation_worker.ports import UNWATCHED, CallWatch, FatallyBroken, Waypoint
 from reservation_worker.telemetry.metrics import Metrics
@@ -30,6 +31,7 @@ class RunningWorker:
     ) -> None:
         self.exits: list[int] = []
         self.loops: Loops = shop.start(waypoint)
+        self.topics = InMemoryTopics()
         self.signals = StopSignals(exit_at_once=self.exits.append)
         self.metrics: Metrics = self.loops.metrics
         self.worker = Worker(
@@ -39,6 +41,8 @@ class RunningWorker:
                 owner=self.loops.owner,
                 frontier=self.loops.frontier,
                 frontier_interval_ms=10,
+                topics=self.topics,
+                topics_interval_ms=10,
                 signals=self.signals,
                 clock=MachineClock(),
                 metrics=self.metrics,
@@ -181,3 +185,18 @@ def test_a_loop_that_does_not_turn_is_not_alive() -> None:
     assert not health.ready
     (stalled, *_others) = health.problems
     assert "apply loop" in stalled
+
+
+def test_a_topic_that_is_not_as_it_must_be_keeps_the_worker_unready() -> None:
+    """It is asked of the topics again and again, beside the loops."""
+    running = RunningWorker(running_shop())
+    wait_until(lambda: running.worker.health().ready, timeout_ms=TIMEOUT_MS, what="it is ready")
+    running.topics.sentences = ("The topic orders is gone.",)
+    health = running.worker.health()
+    assert (False, True) == (health.ready, health.live)
+    assert ("The topic orders is gone.",) == health.problems
+    running.topics.sentences = ()
+    assert running.worker.health().ready
+    running.signal()
+    assert running.exit_code() == 0
+    assert running.topics.looks_total > 1

@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from reservation_worker.adapters.kafka.configuration import SHARDS_GROUP_SUFFIX
-from reservation_worker.adapters.kafka.topics import needed_topics
+from reservation_worker.adapters.kafka.topic_needs import needed_topics
 from reservation_worker.composition import topic_layout
 from reservation_worker.settings.model import ENVIRONMENT_PREFIX, Settings
 from reservation_worker.settings.names import all_settings
@@ -200,7 +200,12 @@ def test_the_worker_may_do_what_it_does_and_no_more() -> None:
     assert {
         **{("--topic", name): {"READ", "DESCRIBE", "DescribeConfigs"} for name in read},
         ("--topic", topics.shards): {"READ", "DESCRIBE"},
-        **{("--topic", name): {"READ", "WRITE", "DESCRIBE"} for name in written},
+        ("--topic", topics.acknowledged_reservation): {"READ", "WRITE", "DESCRIBE"},
+        **{
+            ("--topic", name): {"READ", "WRITE", "DESCRIBE", "DescribeConfigs"}
+            for name in written
+            if name != topics.acknowledged_reservation
+        },
         ("--topic", topics.dead_letter): {"WRITE", "DESCRIBE", "DescribeConfigs"},
         ("--group", group): {"READ", "DESCRIBE"},
         ("--group", f"{group}{SHARDS_GROUP_SUFFIX}"): {"READ", "DESCRIBE"},

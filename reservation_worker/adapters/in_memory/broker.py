@@ -82,6 +82,10 @@ class InMemoryBroker:
         self.apply_group = Group(tuple(partitions))
         self.shard_group = Group(tuple(("reservation-shards", n) for n in range(shards_total)))
         self.committed: dict[Partition, int] = {}
+        self.topic_ids = dict.fromkeys(inputs, "first")
+        """By input topic; a test that creates one anew gives it another."""
+        self.committed_topic_ids: dict[str, str] = {}
+        """Which of them the committed offsets belong to."""
         self.positions: dict[int, Position] = {}
         self.outputs: list[OutputRecord] = []
         self.written_at_ms: list[int] = []
@@ -118,6 +122,7 @@ class InMemoryBroker:
         fault = self._next_fault()
         if fault is not Fault.LOST_BEFORE_COMMIT:
             self.committed.update(offsets)
+            self.committed_topic_ids.update({one: self.topic_ids[one] for one, _ in offsets})
             self.dead_letters.extend(dead_letters)
         self._tell(fault)
 

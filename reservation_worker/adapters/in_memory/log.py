@@ -17,6 +17,7 @@ from reservation_worker.ports import (
     OwnedShards,
     OwnershipLost,
     Partition,
+    PaymentEnds,
     Polled,
     Position,
     Waypoint,
@@ -234,16 +235,19 @@ class InMemoryPaymentOffsets:
         self._broker = broker
         self._topic = topic
 
-    def end_offsets(self) -> Mapping[int, int]:
+    def ends(self) -> PaymentEnds:
         """Return the end of every partition."""
-        return {
+        offsets = {
             number: len(log)
             for (topic, number), log in self._broker.inputs.items()
             if topic == self._topic
         }
+        return PaymentEnds(self._broker.topic_ids[self._topic], offsets)
 
-    def committed_offsets(self) -> Mapping[int, int]:
-        """Return what the apply group has committed, by partition."""
+    def committed_offsets(self, topic_id: str) -> Mapping[int, int]:
+        """Return what the apply group has committed of this very topic, by partition."""
+        if topic_id != self._broker.committed_topic_ids.get(self._topic, topic_id):
+            return {}
         return {
             number: offset
             for (topic, number), offset in self._broker.committed.items()

@@ -1,30 +1,113 @@
-"""What the client library says by itself, as log lines of this package."""
+"""What the client library says by itself: log lines of this package, and reasons of errors.
 
-from collections import Counter
-from typing import Any
+An error that a call returns is often no more than "timed out" or "transport failure"; why (a wrong
+password, a certificate of another host, nobody listening) is only told in lines of the library's
+own log. So each client's last trouble is remembered, and completes the next error.
+"""
+
+import logging
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
 
 import structlog
-from confluent_kafka import KafkaError
+from confluent_kafka import Consumer, KafkaError, Producer
+from confluent_kafka.admin import AdminClient
 
+from reservation_worker.adapters.kafka.certificates import why_not_trusted
+from reservation_worker.adapters.kafka.errors import reason_in, reason_of, sentence_of
+from reservation_worker.ports import BrokerUnavailable
+from reservation_worker.telemetry.labels import LostReason
 from reservation_worker.telemetry.log_events import CLIENT_WARNED
 
+TROUBLE_LASTS_SECONDS: Final = 30
+"""So long does the last trouble explain errors; in an outage the library says it again sooner."""
+SYSLOG_INFO: Final = 6
+"""Lost connections are told at this level."""
+_VAGUE: Final = frozenset({LostReason.OTHER, LostReason.TIMED_OUT, LostReason.DISCONNECTED})
+"""Reasons of an error that the library's last trouble may know better."""
 
-def forward_client_logs(client: str) -> dict[str, Any]:
-    """Return the options that turn a client's errors into log lines; nothing goes to stderr.
 
-    In an outage a client repeats itself many times a second: the same error is logged at its
-    first, second, fourth, eighth… occurrence only.
-    """
-    logger = structlog.get_logger()
-    totals: Counter[str] = Counter()
+@dataclass(frozen=True, slots=True)
+class _Trouble:
+    reason: LostReason
+    text: str
+    at_seconds: float
 
-    def take(error: KafkaError) -> None:
+
+class ClientVoice:
+    """What one client says by itself; its options belong into the client's configuration."""
+
+    def __init__(self, options: Mapping[str, object]) -> None:
+        """Take the options that the client is built from."""
+        self._client = str(options["client.id"])
+        self._ca_file = str(options.get("ssl.ca.location", "")) or None
+        self._logger = structlog.get_logger()
+        self._trouble: _Trouble | None = None
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """What makes the client speak to this voice, and to nobody else."""
+        return {"error_cb": self._take_error, "logger": self, "log_level": SYSLOG_INFO}
+
+    def log(self, level: int, _form: str, facility: str, _name: str, text: str) -> None:
+        """Take a line of the library's log, as its binding calls loggers; must not raise."""
+        reason = reason_in(text)
+        if facility == "FAIL":
+            self._remember(reason, text)
+        if level >= logging.WARNING:
+            self._warn(reason, facility, text)
+
+    def explained(
+        self, error: KafkaError, doing: str, served: Producer | AdminClient | Consumer | None = None
+    ) -> BrokerUnavailable:
+        """Return the outage that an error of this client means.
+
+        Args:
+            error: as the client returned it.
+            doing: what was tried, on which topic: the beginning of a sentence.
+            served: the client, if polling it does nothing but hear of its troubles.
+        """
+        if served is not None:
+            served.poll(0)
+        reason, text = reason_of(error), sentence_of(error)
+        trouble = self._trouble
+        if (
+            trouble is not None
+            and reason in _VAGUE
+            and time.monotonic() - trouble.at_seconds < TROUBLE_LASTS_SECONDS
+        ):
+            reason, text = self._looked_at_closely(trouble)
+        return BrokerUnavailable(f"{doing}: {text}", reason)
+
+    def _looked_at_closely(self, trouble: _Trouble) -> tuple[LostReason, str]:
+        """The library does not say what is wrong with a certificate: look at it."""
+        if trouble.reason is LostReason.NOT_TRUSTED:
+            closer = why_not_trusted(trouble.text, self._ca_file)
+            if closer is not None:
+                return closer
+        return trouble.reason, trouble.text
+
+    def _take_error(self, error: KafkaError) -> None:
         # Runs inside the client's calls, and must not raise.
-        name = error.name()
-        totals[name] += 1
-        if totals[name].bit_count() == 1:
-            logger.warning(
-                CLIENT_WARNED, client=client, code=name, fatal=error.fatal(), times=totals[name]
-            )
+        reason = reason_of(error)
+        self._remember(reason, error.str())
+        self._warn(reason, error.name(), error.str(), fatal=error.fatal())
 
-    return {"error_cb": take, "log_level": 2}
+    def _remember(self, reason: LostReason, text: str) -> None:
+        is_known = self._trouble is not None and self._trouble.reason not in _VAGUE
+        if reason in _VAGUE and is_known:
+            # "All brokers are down" says less than why each of them is.
+            return
+        self._trouble = _Trouble(reason, text, time.monotonic())
+
+    def _warn(self, reason: LostReason, code: str, text: str, *, fatal: bool = False) -> None:
+        self._logger.warning(
+            CLIENT_WARNED,
+            client=self._client,
+            reason=reason.value,
+            code=code if reason is LostReason.OTHER else reason.value,
+            fatal=fatal,
+            detail=text,
+        )

@@ -14,7 +14,7 @@ from confluent_kafka import (
 )
 from confluent_kafka import Message as ReadMessage
 
-from reservation_worker.adapters.kafka.client_logs import forward_client_logs
+from reservation_worker.adapters.kafka.client_logs import ClientVoice
 from reservation_worker.adapters.kafka.configuration import (
     KafkaConfig,
     Rebalancing,
@@ -24,14 +24,18 @@ from reservation_worker.adapters.kafka.configuration import (
 from reservation_worker.adapters.kafka.errors import (
     error_of,
     is_end_of_partition,
+    reason_of,
     says_out_of_range,
+    sentence_of,
 )
+from reservation_worker.adapters.kafka.held_positions import HeldPositions
 from reservation_worker.adapters.kafka.membership import MembershipCapture
 from reservation_worker.adapters.kafka.partition_gauges import PartitionGauges
 from reservation_worker.adapters.kafka.producer import (
     ProducerTimeouts,
     TransactionalProducer,
 )
+from reservation_worker.adapters.kafka.topic_questions import TopicQuestions
 from reservation_worker.adapters.kafka.watched import WatchedConsumer
 from reservation_worker.contracts.records import ANY_PARTITION, DeadLetter, Record
 from reservation_worker.ports import (
@@ -65,6 +69,8 @@ class InputLogParts:
     clock: Clock
     metrics: Metrics
     waypoint: Callable[[Waypoint], None] = lambda _waypoint: None
+    refuse_unsafe: Callable[[], None] = lambda: None
+    """Raises `BrokerUnavailable` while the topics are not what the guarantees need."""
 
 
 class KafkaInputLog:
@@ -83,6 +89,9 @@ class KafkaInputLog:
         """Likewise, since messages were last taken."""
         self._unpositioned: set[Partition] = set()
         """Held, but their committed offsets could not be read when they were assigned."""
+        self._doubted: set[Partition] = set()
+        """Held, but their positions are not in the partition: whether it is another one is asked.
+        """
         self._rebalances_total = 0
         self._paused = False
         self._gauges = PartitionGauges(parts.topics, parts.metrics, parts.clock)
@@ -94,8 +103,10 @@ class KafkaInputLog:
             parts.clock,
         )
         options = member_options(config, ROLE, config.group_id)
-        self._consumer = WatchedConsumer(
-            {**options, **forward_client_logs(str(options["client.id"]))}, config
+        self._voice = ClientVoice(options)
+        self._consumer = WatchedConsumer({**options, **self._voice.options}, config)
+        self._positions = HeldPositions(
+            TopicQuestions(config, f"{ROLE}-topics"), parts.clock, self._request_seconds
         )
         self._membership = MembershipCapture(self._consumer, parts.clock)
         self._consumer.subscribe(
@@ -111,6 +122,7 @@ class KafkaInputLog:
         Raises:
             FatallyBroken: the client is, or a committed offset is out of range.
         """
+        self._positions.look()
         membership = self._membership.current()
         rebalances_total = self._rebalances_total
         try:
@@ -129,9 +141,14 @@ class KafkaInputLog:
         # A rebalance among the messages: nobody can tell which of them are from before it.
         self._unpositioned |= self._changed_now & held_before & self._held
         dropped = self._unpositioned | (self._changed_now & held_before)
+        dropped |= self._positions.outdated
         if self._unpositioned:
             self._position_late_ones()
         records, read_up_to = self._convert(messages, dropped)
+        self._positions.note_read(read_up_to)
+        if self._doubted:
+            self._look_closely()
+        self._restart_outdated()
         self._gauges.measure(self._consumer, read_up_to)
         revoked, self._changed = frozenset(self._changed), set()
         return Polled(records, read_up_to, revoked, membership)
@@ -149,7 +166,6 @@ class KafkaInputLog:
             self._consumer.pause(partitions)
         elif partitions:
             self._consumer.resume(partitions)
-        self._report_held()
 
     def commit(
         self,
@@ -167,9 +183,11 @@ class KafkaInputLog:
         if not offsets:
             assert not dead_letters
             return
-        positions = [TopicPartition(*partition, offset) for partition, offset in offsets.items()]
+        self._parts.refuse_unsafe()
+        positions = self._positions.stamped(offsets)
         if not dead_letters:
             self._commit_plainly(positions)
+            self._positions.note_committed(offsets)
             return
         if membership is None:
             raise OwnershipLost("the records were read outside of the group")
@@ -190,6 +208,7 @@ class KafkaInputLog:
             on_produced=lambda: waypoint(Waypoint.DEAD_LETTERS_PRODUCED),
             on_offsets_sent=lambda: waypoint(Waypoint.DEAD_LETTERS_OFFSETS_SENT),
         )
+        self._positions.note_committed(offsets)
         waypoint(Waypoint.DEAD_LETTERS_COMMITTED)
 
     def seek_to_committed(self) -> None:
@@ -215,7 +234,7 @@ class KafkaInputLog:
             topic, number, offset = message.topic(), message.partition(), message.offset()
             error = message.error()
             if error is not None and not is_end_of_partition(error):
-                self._raise_or_log(error, f"{topic}-{number}")
+                self._meet(error, topic, number)
                 continue
             assert topic is not None
             assert number is not None
@@ -240,58 +259,90 @@ class KafkaInputLog:
             )
         return tuple(records), read_up_to
 
-    def _raise_or_log(self, error: KafkaError, partition: str) -> None:
-        if says_out_of_range(error):
-            raise FatallyBroken(
-                f"The committed offset of {partition} is not in the partition: records were "
-                "deleted before they were applied, or the topic was created anew. Decide what "
-                "is to be read, and set the group's offset."
-            )
+    def _meet(self, error: KafkaError, topic: str | None, number: int | None) -> None:
+        if says_out_of_range(error) and topic is not None and number is not None:
+            self._doubted.add((topic, number))
+            return
         if error.fatal():
             raise FatallyBroken(f"The consumer is broken: {error.str()}")
-        self._logger.warning(CLIENT_WARNED, client=ROLE, code=error.name())
+        self._warn(error, topic, number)
+
+    def _warn(self, error: KafkaError, topic: str | None = None, number: int | None = None) -> None:
+        self._logger.warning(
+            CLIENT_WARNED,
+            client=ROLE,
+            code=error.name(),
+            reason=reason_of(error).value,
+            topic=topic,
+            partition=number,
+            detail=sentence_of(error),
+        )
+
+    def _look_closely(self) -> None:
+        """Find out why positions are not in their partitions: another topic is read from its start.
+
+        Raises:
+            FatallyBroken: it is the same topic: records were deleted unread.
+        """
+        for partition in sorted(self._doubted & self._held):
+            try:
+                is_another = self._positions.look_closely(partition)
+            except BrokerUnavailable:
+                return  # Asked again after the next poll.
+            if not is_another:
+                raise FatallyBroken(
+                    f"The committed offset of {partition[0]}-{partition[1]} is not in the "
+                    "partition: records were deleted before they were applied. Decide what is to "
+                    "be read, and set the group's offset (`kafka-consumer-groups "
+                    "--reset-offsets`)."
+                )
+        self._doubted.clear()
+
+    def _restart_outdated(self) -> None:
+        """Read topics that were created anew from their beginning, once nothing else is in hand."""
+        restartable = self._positions.restartable()
+        if not restartable:
+            return
+        try:
+            for position in self._positions.restarts(restartable):
+                self._consumer.seek(position)
+        except KafkaException:
+            self._unpositioned |= restartable
+        self._changed |= restartable
 
     def _commit_plainly(self, positions: list[TopicPartition]) -> None:
         try:
             committed = self._consumer.commit(offsets=positions, asynchronous=False)
         except KafkaException as exception:
-            raise BrokerUnavailable(error_of(exception).str()) from exception
+            raise self._not_committed(error_of(exception), positions[0]) from exception
         for partition in committed:
             if partition.error is not None:
-                raise BrokerUnavailable(partition.error.str())
+                raise self._not_committed(partition.error, partition)
+
+    def _not_committed(self, error: KafkaError, one: TopicPartition) -> BrokerUnavailable:
+        return self._voice.explained(
+            error, f"Committing offsets, that of {one.topic}-{one.partition} among them"
+        )
 
     def _seek(self, partitions: set[Partition]) -> None:
         if not partitions:
             return
         try:
-            for position in self._committed(partitions):
+            for position in self._starts(partitions):
                 self._consumer.seek(position)
         except KafkaException as exception:
-            raise BrokerUnavailable(error_of(exception).str()) from exception
+            raise self._voice.explained(error_of(exception), "Seeking") from exception
 
-    def _committed(self, partitions: set[Partition]) -> list[TopicPartition]:
-        """Return where to begin: a partition without a committed offset at its beginning."""
-        answers = self._consumer.committed(
-            [TopicPartition(*partition) for partition in sorted(partitions)],
-            timeout=self._request_seconds,
-        )
-        for answer in answers:
-            if answer.error is not None:
-                raise KafkaException(answer.error)
-        return [
-            TopicPartition(
-                answer.topic,
-                answer.partition,
-                answer.offset if answer.offset >= 0 else OFFSET_BEGINNING,
-            )
-            for answer in answers
-        ]
+    def _starts(self, partitions: set[Partition]) -> list[TopicPartition]:
+        return self._positions.starts(self._consumer, self._voice, partitions)
 
     def _position_late_ones(self) -> None:
         try:
             self._seek(self._unpositioned)
         except BrokerUnavailable as error:
-            self._logger.warning(CLIENT_WARNED, client=ROLE, code=str(error))
+            self._logger.warning(
+                CLIENT_WARNED, client=ROLE, reason=error.reason.value, detail=str(error)
+            )
             return
         self._changed |= self._unpositioned
         self._unpositioned.clear()
@@ -306,11 +357,10 @@ class KafkaInputLog:
         self._changed_now |= assigned
         self._gauges.show(self._held, paused=self._paused)
         self._parts.metrics.rebalances.labels(kind=RebalanceKind.ASSIGNED).inc()
-        self._report_held()
         self._logger.info(PARTITIONS_ASSIGNED, role=ROLE, partitions=len(assigned))
         try:
-            starts = self._committed(assigned) if assigned else []
-        except KafkaException:
+            starts = self._starts(assigned) if assigned else []
+        except BrokerUnavailable:
             # Read and drop until the committed offsets can be asked for.
             self._unpositioned |= assigned
             starts = [TopicPartition(*partition, OFFSET_BEGINNING) for partition in assigned]
@@ -323,20 +373,13 @@ class KafkaInputLog:
                 consumer.pause(starts)
         except KafkaException as exception:
             self._unpositioned |= assigned
-            self._logger.warning(CLIENT_WARNED, client=ROLE, code=error_of(exception).name())
+            self._warn(error_of(exception))
 
     def _on_revoke(self, _consumer: Consumer, partitions: list[TopicPartition]) -> None:
         self._forget(partitions, RebalanceKind.REVOKED, PARTITIONS_REVOKED)
 
     def _on_lost(self, _consumer: Consumer, partitions: list[TopicPartition]) -> None:
         self._forget(partitions, RebalanceKind.LOST, PARTITIONS_LOST)
-
-    def _report_held(self) -> None:
-        metrics = self._parts.metrics
-        for topic in self._parts.topics:
-            held = sum(1 for held_topic, _number in self._held if held_topic == topic)
-            metrics.assigned_partitions.labels(topic=topic).set(held)
-            metrics.paused_partitions.labels(topic=topic).set(held if self._paused else 0)
 
     def _forget(self, partitions: list[TopicPartition], kind: RebalanceKind, event: str) -> None:
         """Hold these no longer; the client takes them away when the callback returns."""
@@ -345,10 +388,11 @@ class KafkaInputLog:
         self._membership.forget()
         self._held -= revoked
         self._unpositioned -= revoked
+        self._doubted -= revoked
+        self._positions.forget(revoked)
         self._changed |= revoked
         self._changed_now |= revoked
         self._gauges.forget(revoked)
         self._gauges.show(self._held, paused=self._paused)
         self._parts.metrics.rebalances.labels(kind=kind).inc()
-        self._report_held()
         self._logger.info(event, role=ROLE, partitions=len(revoked))

@@ -4,33 +4,25 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Final
 
-from confluent_kafka import (
-    Consumer,
-    KafkaException,
-    TopicPartition,
-)
-from confluent_kafka.admin import AdminClient
+from confluent_kafka import Consumer, TopicPartition
 
-from reservation_worker.adapters.kafka.client_logs import forward_client_logs
-from reservation_worker.adapters.kafka.configuration import (
-    KafkaConfig,
-    connection_options,
-)
-from reservation_worker.adapters.kafka.errors import error_of
+from reservation_worker.adapters.kafka.client_logs import ClientVoice
+from reservation_worker.adapters.kafka.configuration import KafkaConfig
 from reservation_worker.adapters.kafka.read_back import (
     KafkaReadBack,
     Pass,
     read_back_options,
 )
-from reservation_worker.adapters.kafka.watched import WatchedAdmin, WatchedConsumer
-from reservation_worker.adapters.kafka.watermarks import Edge, edge_offsets
+from reservation_worker.adapters.kafka.topic_questions import TopicQuestions
+from reservation_worker.adapters.kafka.watched import WatchedConsumer
+from reservation_worker.adapters.kafka.watermarks import Edge
 from reservation_worker.contracts.records import (
     EVENT_TOPICS,
     RESTORED_FROM,
     OutputTopic,
     PublishedRecord,
 )
-from reservation_worker.ports import BrokerUnavailable, Clock, Partition, ReadBack
+from reservation_worker.ports import Clock, Partition, ReadBack
 
 ROLE: Final = "outputs"
 
@@ -44,7 +36,7 @@ class KafkaOutputs:
         self._config = config
         self._topics = dict(topics)
         self._clock = clock
-        self._admin: AdminClient | None = None
+        self._questions: TopicQuestions | None = None
         self._reader: Consumer | None = None
         """Of one rebuild after the other; made for the first."""
 
@@ -116,12 +108,9 @@ class KafkaOutputs:
     def _passes(self, shard: int, topics: Iterable[OutputTopic]) -> list[Pass]:
         names = {topic: self._topics[topic] for topic in topics}
         partitions = [TopicPartition(name, shard) for name in names.values()]
-        try:
-            first = self._edges(partitions, Edge.EARLIEST)
-            # Asked once for all: what is restored of stocks and of reservations is of one moment.
-            last = self._edges(partitions, Edge.LATEST)
-        except KafkaException as exception:
-            raise BrokerUnavailable(error_of(exception).str()) from exception
+        first = self._edges(partitions, Edge.EARLIEST)
+        # Asked once for all: what is restored of stocks and of reservations is of one moment.
+        last = self._edges(partitions, Edge.LATEST)
         return [
             Pass(topic, name, shard, first[name, shard], last[name, shard])
             for topic, name in names.items()
@@ -129,17 +118,12 @@ class KafkaOutputs:
 
     def _new_reader(self) -> Consumer:
         options = read_back_options(self._config)
-        return WatchedConsumer(
-            {**options, **forward_client_logs(str(options["client.id"]))}, self._config
-        )
+        return WatchedConsumer({**options, **ClientVoice(options).options}, self._config)
 
     def _reading(self, consumer: Consumer, passes: list[Pass]) -> KafkaReadBack:
         return KafkaReadBack(consumer, passes, self._config.request_timeout_ms, self._clock)
 
     def _edges(self, partitions: Sequence[TopicPartition], edge: Edge) -> dict[Partition, int]:
-        if self._admin is None:
-            self._admin = WatchedAdmin(
-                {**connection_options(self._config, ROLE), **forward_client_logs(ROLE)},
-                self._config,
-            )
-        return edge_offsets(self._admin, partitions, edge, self._config.request_timeout_ms / 1000)
+        if self._questions is None:
+            self._questions = TopicQuestions(self._config, ROLE)
+        return self._questions.edges(partitions, edge)

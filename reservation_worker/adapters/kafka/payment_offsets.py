@@ -3,22 +3,16 @@
 from collections.abc import Mapping
 from typing import Final
 
-from confluent_kafka import KafkaException
+from confluent_kafka import KafkaError, KafkaException, TopicPartition
 
-from reservation_worker.adapters.kafka.client_logs import forward_client_logs
-from reservation_worker.adapters.kafka.configuration import (
-    KafkaConfig,
-    connection_options,
-    reader_options,
-)
-from reservation_worker.adapters.kafka.errors import error_of
-from reservation_worker.adapters.kafka.watched import WatchedAdmin, WatchedConsumer
-from reservation_worker.adapters.kafka.watermarks import (
-    Edge,
-    edge_offsets,
-    partitions_of,
-)
-from reservation_worker.ports import BrokerUnavailable
+from reservation_worker.adapters.kafka.client_logs import ClientVoice
+from reservation_worker.adapters.kafka.configuration import KafkaConfig, reader_options
+from reservation_worker.adapters.kafka.errors import error_of, reason_of, sentence_of
+from reservation_worker.adapters.kafka.held_positions import topic_in
+from reservation_worker.adapters.kafka.topic_questions import DescribedTopic, TopicQuestions
+from reservation_worker.adapters.kafka.watched import WatchedConsumer
+from reservation_worker.adapters.kafka.watermarks import Edge
+from reservation_worker.ports import BrokerUnavailable, PaymentEnds
 
 ROLE: Final = "frontier"
 
@@ -29,41 +23,58 @@ class KafkaPaymentOffsets:
     def __init__(self, config: KafkaConfig, topic: str) -> None:
         self._topic = topic
         self._request_seconds = config.request_timeout_ms / 1000
-        self._admin = WatchedAdmin(
-            {**connection_options(config, ROLE), **forward_client_logs(ROLE)}, config
-        )
+        self._questions = TopicQuestions(config, ROLE)
         # It never joins the group, it only asks for its offsets. An admin client can ask as well,
         # but ends the process (a null pointer in the client library) if the group's coordinator is
         # moving: confluentinc/confluent-kafka-javascript#374.
-        self._consumer = WatchedConsumer(
-            {**reader_options(config, ROLE), **forward_client_logs(ROLE)}, config
-        )
+        options = reader_options(config, ROLE)
+        self._voice = ClientVoice(options)
+        self._consumer = WatchedConsumer({**options, **self._voice.options}, config)
 
-    def end_offsets(self) -> Mapping[int, int]:
+    def ends(self) -> PaymentEnds:
         """Return the end of every partition, records of open transactions included.
 
         Raises:
             BrokerUnavailable: Kafka does not answer.
         """
-        try:
-            partitions = partitions_of(self._admin, self._topic, self._request_seconds)
-            ends = edge_offsets(self._admin, partitions, Edge.LATEST, self._request_seconds)
-        except KafkaException as exception:
-            raise BrokerUnavailable(error_of(exception).str()) from exception
-        return {number: offset for (_topic, number), offset in ends.items()}
+        topic = self._described()
+        ends = self._questions.edges(self._partitions(topic), Edge.LATEST)
+        return PaymentEnds(topic.topic_id, {number: offset for (_, number), offset in ends.items()})
 
-    def committed_offsets(self) -> Mapping[int, int]:
-        """Return what the apply group has committed, by partition; absent: nothing.
+    def committed_offsets(self, topic_id: str) -> Mapping[int, int]:
+        """Return what the apply group has committed of this very topic; absent: nothing.
 
         Raises:
-            BrokerUnavailable: Kafka does not answer.
+            BrokerUnavailable: Kafka does not answer, or has another topic of that name by now.
         """
+        topic = self._described()
+        if topic.topic_id != topic_id:
+            raise BrokerUnavailable(f"The topic {self._topic} is being created anew.")
         try:
-            partitions = partitions_of(self._admin, self._topic, self._request_seconds)
-            answers = self._consumer.committed(partitions, timeout=self._request_seconds)
+            answers = self._consumer.committed(
+                self._partitions(topic), timeout=self._request_seconds
+            )
         except KafkaException as exception:
-            raise BrokerUnavailable(error_of(exception).str()) from exception
+            raise self._explained(error_of(exception)) from exception
         for answer in answers:
             if answer.error is not None:
-                raise BrokerUnavailable(answer.error.str())
-        return {answer.partition: answer.offset for answer in answers if answer.offset >= 0}
+                raise self._explained(answer.error)
+        return {
+            answer.partition: answer.offset
+            for answer in answers
+            if answer.offset >= 0 and topic_in(answer.metadata) in {topic_id, ""}
+        }
+
+    def _described(self) -> DescribedTopic:
+        topic = self._questions.describe([self._topic])[self._topic]
+        if isinstance(topic, DescribedTopic):
+            return topic
+        raise BrokerUnavailable(f"The topic {self._topic}: {sentence_of(topic)}", reason_of(topic))
+
+    def _partitions(self, topic: DescribedTopic) -> list[TopicPartition]:
+        return [TopicPartition(self._topic, number) for number in range(topic.partitions)]
+
+    def _explained(self, error: KafkaError) -> BrokerUnavailable:
+        doing = f"Reading the committed offsets of {self._topic}"
+        # Nothing is assigned to it: polling does nothing but hear of its troubles.
+        return self._voice.explained(error, doing, self._consumer)

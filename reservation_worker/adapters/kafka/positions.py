@@ -2,18 +2,19 @@
 
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Final
 
 from confluent_kafka import Consumer, KafkaException, TopicPartition
 
-from reservation_worker.adapters.kafka.client_logs import forward_client_logs
+from reservation_worker.adapters.kafka.client_logs import ClientVoice
 from reservation_worker.adapters.kafka.configuration import (
     SHARDS_GROUP_SUFFIX,
     KafkaConfig,
     reader_options,
 )
 from reservation_worker.adapters.kafka.errors import error_of
-from reservation_worker.ports import BrokerUnavailable, FatallyBroken, Position
+from reservation_worker.ports import FatallyBroken, Position
 
 ROLE: Final = "positions"
 
@@ -46,27 +47,38 @@ def parse_position(text: str) -> Position:
     return Position(minted, served, step, shards_total)
 
 
-def committed_positions(
-    consumer: Consumer, topic: str, shards: Sequence[int], timeout_seconds: float
-) -> dict[int, Position | None]:
-    """Read stable positions by a consumer of the group, a member or not; None: there is none.
+@dataclass(frozen=True, slots=True)
+class Asking:
+    """A consumer of the group, a member or not, and what it is asked about."""
+
+    consumer: Consumer
+    voice: ClientVoice
+    topic: str
+    timeout_seconds: float
+
+
+def committed_positions(asking: Asking, shards: Sequence[int]) -> dict[int, Position | None]:
+    """Read stable positions; None: there is none.
+
+    One without metadata is none either: `kafka-consumer-groups --reset-offsets` leaves such ones,
+    and they say nothing of what is published.
 
     Raises:
         BrokerUnavailable: Kafka does not answer, or a transaction is still open.
         FatallyBroken: a position is written in a form that this release does not know.
     """
-    partitions = [TopicPartition(topic, shard) for shard in shards]
+    partitions = [TopicPartition(asking.topic, shard) for shard in shards]
+    doing = f"Reading the positions of the shards ({asking.topic})"
     try:
-        answers = consumer.committed(partitions, timeout=timeout_seconds)
+        answers = asking.consumer.committed(partitions, timeout=asking.timeout_seconds)
     except KafkaException as exception:
-        raise BrokerUnavailable(error_of(exception).str()) from exception
+        raise asking.voice.explained(error_of(exception), doing) from exception
     positions: dict[int, Position | None] = {}
     for answer in answers:
         if answer.error is not None:
-            raise BrokerUnavailable(answer.error.str())
-        positions[answer.partition] = (
-            parse_position(answer.metadata or "") if answer.offset >= 0 else None
-        )
+            raise asking.voice.explained(answer.error, f"{doing}, shard {answer.partition}")
+        text = answer.metadata if answer.offset >= 0 else None
+        positions[answer.partition] = parse_position(text) if text else None
     return positions
 
 
@@ -74,13 +86,14 @@ class KafkaPositions:
     """Asks for positions without ever being a member of the group of the shards' owners."""
 
     def __init__(self, config: KafkaConfig, topic: str) -> None:
-        self._topic = topic
-        self._request_seconds = config.request_timeout_ms / 1000
         options = {
             **reader_options(config, ROLE),
             "group.id": config.group_id + SHARDS_GROUP_SUFFIX,
         }
-        self._consumer = Consumer({**options, **forward_client_logs(str(options["client.id"]))})
+        voice = ClientVoice(options)
+        consumer = Consumer({**options, **voice.options})
+        self._consumer = consumer
+        self._asking = Asking(consumer, voice, topic, config.request_timeout_ms / 1000)
 
     def position(self, shard: int) -> Position | None:
         """Read the stable position, after any open transaction; None where there is none.
@@ -89,9 +102,7 @@ class KafkaPositions:
             BrokerUnavailable: Kafka does not answer, or a transaction is still open.
             FatallyBroken: the position is written in a form that this release does not know.
         """
-        return committed_positions(self._consumer, self._topic, [shard], self._request_seconds)[
-            shard
-        ]
+        return committed_positions(self._asking, [shard])[shard]
 
     def close(self) -> None:
         """Disconnect."""

@@ -9,13 +9,17 @@ from typing import Final, NoReturn
 
 import structlog
 from confluent_kafka import KafkaError, KafkaException, Producer, TopicPartition
+from confluent_kafka import Message as ReadMessage
 
-from reservation_worker.adapters.kafka.client_logs import forward_client_logs
+from reservation_worker.adapters.kafka.client_logs import ClientVoice
 from reservation_worker.adapters.kafka.configuration import OptionValue
 from reservation_worker.adapters.kafka.errors import (
     error_of,
+    reason_of,
     says_fenced,
     says_membership_is_outdated,
+    says_no_right,
+    sentence_of,
 )
 from reservation_worker.adapters.kafka.watched import WatchedProducer
 from reservation_worker.ports import (
@@ -28,6 +32,7 @@ from reservation_worker.ports import (
     Membership,
     OwnershipLost,
 )
+from reservation_worker.telemetry.labels import LostReason
 from reservation_worker.telemetry.log_events import PRODUCER_FENCED, PRODUCER_RECREATED
 
 RETRY_PAUSE_SECONDS: Final = 0.01
@@ -76,6 +81,11 @@ class TransactionalProducer:
         self._options = dict(options)
         self._timeouts = timeouts
         self._now_ms = clock.monotonic_ms
+        self._voice = ClientVoice(options)
+        self._name = f"the transactional id {options['transactional.id']}"
+        self._undelivered = ""
+        """What the brokers said of a record that they did not take, and where it belonged."""
+        self._undelivered_reason = LostReason.OTHER
         self._producer: Producer | None = None
         self._logger = structlog.get_logger()
 
@@ -88,7 +98,11 @@ class TransactionalProducer:
         """
         if self._producer is None:
             producer = WatchedProducer(
-                {**self._options, **forward_client_logs(str(self._options["client.id"]))},
+                {
+                    **self._options,
+                    **self._voice.options,
+                    "on_delivery": self._note_undelivered,
+                },
                 self._timeouts.watch,
                 self._timeouts.request_ms,
                 self._timeouts.transaction_ms,
@@ -115,6 +129,7 @@ class TransactionalProducer:
         self.prepare()
         producer = self._producer
         assert producer is not None
+        self._undelivered = ""
         try:
             self._call(producer.begin_transaction, self._timeouts.request_ms)
             try:
@@ -125,7 +140,7 @@ class TransactionalProducer:
                 self._abort(producer)
                 if says_membership_is_outdated(aborted.error):
                     raise OwnershipLost(str(aborted)) from aborted
-                raise BrokerUnavailable(str(aborted)) from aborted
+                raise self._explained(aborted.error) from aborted
         except _GivenUp as broken:
             fenced = says_fenced(broken.error)
             self._logger.warning(
@@ -220,13 +235,34 @@ class TransactionalProducer:
                 producer.init_transactions(self._timeouts.request_ms / 1000)
             except KafkaException as exception:
                 error = error_of(exception)
-                if error.fatal() and not says_fenced(error):
-                    raise FatallyBroken(f"Kafka refuses transactions: {error.str()}") from exception
+                # A right may be granted while this process runs: the next client asks anew.
+                if error.fatal() and not says_fenced(error) and not says_no_right(error):
+                    raise FatallyBroken(
+                        f"Kafka refuses transactions of {self._name}: {error.str()}"
+                    ) from exception
                 if not self._may_try_again(error) or self._now_ms() > deadline_ms:
-                    raise BrokerUnavailable(error.str()) from exception
+                    raise self._voice.explained(
+                        error, f"Beginning transactions of {self._name}", producer
+                    ) from exception
                 producer.poll(RETRY_PAUSE_SECONDS)
             else:
                 return
+
+    def _note_undelivered(self, error: KafkaError | None, message: ReadMessage) -> None:
+        # Runs inside the client's calls, and must not raise.
+        if error is not None and not self._undelivered:
+            place = f"{message.topic()}-{message.partition()}"
+            self._undelivered = f" ({place}: {sentence_of(error)})"
+            self._undelivered_reason = reason_of(error)
+
+    def _explained(self, error: KafkaError) -> BrokerUnavailable:
+        """Return the outage that made a transaction end without effect."""
+        explained = self._voice.explained(
+            error, f"A transaction of {self._name} was aborted{self._undelivered}", self._producer
+        )
+        if self._undelivered and explained.reason is LostReason.OTHER:
+            explained.reason = self._undelivered_reason
+        return explained
 
     def _raise(self, error: KafkaError) -> NoReturn:
         if not error.fatal() and error.txn_requires_abort():

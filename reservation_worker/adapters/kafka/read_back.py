@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Final
 
-from confluent_kafka import Consumer, KafkaException, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 from confluent_kafka import Message as ReadMessage
 
 from reservation_worker.adapters.kafka.configuration import (
@@ -11,10 +11,16 @@ from reservation_worker.adapters.kafka.configuration import (
     OptionValue,
     reader_options,
 )
-from reservation_worker.adapters.kafka.errors import error_of, is_end_of_partition
+from reservation_worker.adapters.kafka.errors import (
+    error_of,
+    is_end_of_partition,
+    reason_of,
+    sentence_of,
+)
 from reservation_worker.contracts.records import OutputTopic, PublishedRecord, step_of
 from reservation_worker.domain.values import value_class
 from reservation_worker.ports import BrokerUnavailable, Clock
+from reservation_worker.telemetry.labels import LostReason
 
 ROLE: Final = "restore"
 POLL_SECONDS: Final = 0.05
@@ -87,7 +93,7 @@ class KafkaReadBack:
             first = self._consumer.poll(POLL_SECONDS)
             messages = [] if first is None else [first, *self._consumer.consume(records_max - 1, 0)]
         except KafkaException as exception:
-            raise BrokerUnavailable(error_of(exception).str()) from exception
+            raise self._unreadable(current, error_of(exception)) from exception
         taken = [(message, self._take(message, current)) for message in messages]
         records = [record for _, record in taken if record is not None]
         # Of a partition the steps only grow; a record that another program wrote may have none.
@@ -106,13 +112,21 @@ class KafkaReadBack:
             self._progress_at_ms = self._now_ms()
             raise BrokerUnavailable(
                 f"{current.name}-{current.partition} cannot be read beyond offset {self._offset} "
-                f"of {current.end}: a transaction is still open in it, or its leader is away"
+                f"of {current.end}: a transaction is still open in it, or its leader is away",
+                LostReason.NO_LEADER,
             )
         return records
 
     def close(self) -> None:
         """Read no further."""
         self._consumer.unassign()
+
+    @staticmethod
+    def _unreadable(current: Pass, error: KafkaError) -> BrokerUnavailable:
+        return BrokerUnavailable(
+            f"{current.name}-{current.partition} cannot be read: {sentence_of(error)}",
+            reason_of(error),
+        )
 
     def _assign(self) -> None:
         if self._passes:
@@ -124,9 +138,10 @@ class KafkaReadBack:
     def _take(self, message: ReadMessage, current: Pass) -> PublishedRecord | None:
         error, offset = message.error(), message.offset()
         if error is not None and not is_end_of_partition(error):
-            raise BrokerUnavailable(f"{current.name} cannot be read: {error.str()}")
-        if message.topic() != current.name or offset is None:
+            raise self._unreadable(current, error)
+        if (message.topic(), message.partition()) != (current.name, current.partition):
             return None  # Of the pass before: fetched, and no longer wanted.
+        assert offset is not None
         if error is not None:
             # Behind aborted and control records; before the end, a transaction is still open.
             self._offset = max(self._offset, offset)

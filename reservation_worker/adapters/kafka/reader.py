@@ -10,18 +10,15 @@ from confluent_kafka import (
     TopicPartition,
 )
 from confluent_kafka import Message as ReadMessage
-from confluent_kafka.admin import AdminClient
 
-from reservation_worker.adapters.kafka.client_logs import forward_client_logs
-from reservation_worker.adapters.kafka.configuration import (
-    KafkaConfig,
-    connection_options,
-    reader_options,
-)
+from reservation_worker.adapters.kafka.client_logs import ClientVoice
+from reservation_worker.adapters.kafka.configuration import KafkaConfig, reader_options
 from reservation_worker.adapters.kafka.errors import error_of, is_end_of_partition
-from reservation_worker.adapters.kafka.watermarks import Edge, edge_offsets
+from reservation_worker.adapters.kafka.topic_questions import TopicQuestions
+from reservation_worker.adapters.kafka.watermarks import Edge
 from reservation_worker.contracts.records import Record
 from reservation_worker.ports import BrokerUnavailable, Partition
+from reservation_worker.telemetry.labels import LostReason
 
 ROLE: Final = "reader"
 
@@ -34,8 +31,9 @@ class TopicReader:
         self._topics = tuple(topics)
         self._request_seconds = config.request_timeout_ms / 1000
         options = reader_options(config, ROLE)
-        self._consumer = Consumer({**options, **forward_client_logs(str(options["client.id"]))})
-        self._admin = AdminClient({**connection_options(config, ROLE), **forward_client_logs(ROLE)})
+        self._voice = ClientVoice(options)
+        self._consumer = Consumer({**options, **self._voice.options})
+        self._questions = TopicQuestions(config, ROLE)
         self._partitions: tuple[Partition, ...] = ()
         self._read_up_to: dict[Partition, int] = {}
 
@@ -59,7 +57,7 @@ class TopicReader:
             first = self._consumer.poll(timeout_ms / 1000)
             messages = self._consumer.consume(records_max, 0)
         except KafkaException as exception:
-            raise BrokerUnavailable(error_of(exception).str()) from exception
+            raise self._unavailable(exception, "Reading") from exception
         if first is not None:
             messages.insert(0, first)
         records = (self._take(message) for message in messages)
@@ -73,10 +71,7 @@ class TopicReader:
         """
         # Not the consumer's own question: on its connection each would wait behind a fetch.
         partitions = [TopicPartition(*one) for one in self._partitions or self._find_partitions()]
-        try:
-            return edge_offsets(self._admin, partitions, Edge.LATEST, self._request_seconds)
-        except KafkaException as exception:
-            raise BrokerUnavailable(error_of(exception).str()) from exception
+        return self._questions.edges(partitions, Edge.LATEST)
 
     def has_read(self, end_offsets: dict[Partition, int]) -> bool:
         """Tell whether everything before these offsets has been returned by `poll`."""
@@ -94,7 +89,7 @@ class TopicReader:
                 [TopicPartition(*one) for one in ends], timeout=self._request_seconds
             )
         except KafkaException as exception:
-            raise BrokerUnavailable(error_of(exception).str()) from exception
+            raise self._unavailable(exception, "Reading the group's offsets of") from exception
         return sum(
             max(0, ends[answer.topic, answer.partition] - max(0, answer.offset))
             for answer in answers
@@ -104,14 +99,19 @@ class TopicReader:
         """Disconnect."""
         self._consumer.close()
 
+    def _unavailable(self, exception: KafkaException, doing: str) -> BrokerUnavailable:
+        return self._voice.explained(error_of(exception), f"{doing} {', '.join(self._topics)}")
+
     def _find_partitions(self) -> tuple[Partition, ...]:
         try:
             known = self._consumer.list_topics(timeout=self._request_seconds).topics
         except KafkaException as exception:
-            raise BrokerUnavailable(error_of(exception).str()) from exception
+            raise self._unavailable(exception, "Asking for") from exception
         missing = [topic for topic in self._topics if topic not in known]
         if missing:
-            raise BrokerUnavailable(f"The topics {', '.join(missing)} do not exist.")
+            raise BrokerUnavailable(
+                f"The topics {', '.join(missing)} do not exist.", LostReason.UNKNOWN_TOPIC
+            )
         return tuple(
             (topic, number) for topic in self._topics for number in sorted(known[topic].partitions)
         )
@@ -120,7 +120,7 @@ class TopicReader:
         topic, number, offset = message.topic(), message.partition(), message.offset()
         error = message.error()
         if error is not None and not is_end_of_partition(error):
-            raise BrokerUnavailable(f"{topic}-{number} cannot be read: {error.str()}")
+            raise self._voice.explained(error, f"Reading {topic}-{number}")
         assert topic is not None
         assert number is not None
         assert offset is not None

@@ -6,7 +6,7 @@ from typing import Final
 from confluent_kafka import KafkaError, KafkaException, Producer
 from confluent_kafka import Message as SentMessage
 
-from reservation_worker.adapters.kafka.client_logs import forward_client_logs
+from reservation_worker.adapters.kafka.client_logs import ClientVoice
 from reservation_worker.adapters.kafka.configuration import KafkaConfig, connection_options
 from reservation_worker.adapters.kafka.errors import error_of
 from reservation_worker.ports import BrokerUnavailable
@@ -25,15 +25,16 @@ class EventSender:
         """Connect; topic, partition and offset of each delivered record are told."""
         self._tell_delivered = on_delivered
         options = connection_options(config, ROLE)
+        self._voice = ClientVoice(options)
         self._producer = Producer(
             {
                 **options,
-                **forward_client_logs(str(options["client.id"])),
+                **self._voice.options,
                 "enable.idempotence": True,
                 "linger.ms": 2,
             }
         )
-        self._failure: KafkaError | None = None
+        self._failure: tuple[KafkaError, str] | None = None
         self.delivered_records = 0
 
     def send(
@@ -52,8 +53,10 @@ class EventSender:
             self._producer.produce(
                 topic, value, key, headers=list(headers), on_delivery=self._on_delivery
             )
-        except (BufferError, KafkaException) as exception:
-            raise BrokerUnavailable(str(exception)) from exception
+        except BufferError as exception:
+            raise BrokerUnavailable(f"Sending to {topic}: {exception}") from exception
+        except KafkaException as exception:
+            raise self._explained(error_of(exception), topic) from exception
         self._producer.poll(0)
         self._raise_failure()
 
@@ -66,14 +69,15 @@ class EventSender:
         try:
             waiting = self._producer.flush(timeout_ms / 1000)
         except KafkaException as exception:
-            raise BrokerUnavailable(error_of(exception).str()) from exception
+            raise self._explained(error_of(exception), "the topics") from exception
         self._raise_failure()
         if waiting:
-            raise BrokerUnavailable(f"{waiting} records are not delivered yet")
+            error = KafkaError(KafkaError._TIMED_OUT)  # noqa: SLF001
+            raise self._explained(error, f"the topics ({waiting} records are not delivered yet)")
 
     def _on_delivery(self, error: KafkaError | None, message: SentMessage) -> None:
         if error is not None:
-            self._failure = error
+            self._failure = (error, f"{message.topic()}")
             return
         self.delivered_records += 1
         topic, partition, offset = message.topic(), message.partition(), message.offset()
@@ -84,4 +88,7 @@ class EventSender:
 
     def _raise_failure(self) -> None:
         if self._failure is not None:
-            raise BrokerUnavailable(f"A record was not delivered: {self._failure.str()}")
+            raise self._explained(*self._failure)
+
+    def _explained(self, error: KafkaError, topic: str) -> BrokerUnavailable:
+        return self._voice.explained(error, f"Sending to {topic}", self._producer)

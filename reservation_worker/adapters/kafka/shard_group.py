@@ -4,18 +4,18 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 import structlog
-from confluent_kafka import Consumer, KafkaException, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
-from reservation_worker.adapters.kafka.client_logs import forward_client_logs
+from reservation_worker.adapters.kafka.client_logs import ClientVoice
 from reservation_worker.adapters.kafka.configuration import (
     SHARDS_GROUP_SUFFIX,
     KafkaConfig,
     Rebalancing,
     member_options,
 )
-from reservation_worker.adapters.kafka.errors import error_of
+from reservation_worker.adapters.kafka.errors import error_of, reason_of, sentence_of
 from reservation_worker.adapters.kafka.membership import MembershipCapture
-from reservation_worker.adapters.kafka.positions import committed_positions
+from reservation_worker.adapters.kafka.positions import Asking, committed_positions
 from reservation_worker.adapters.kafka.watched import WatchedConsumer
 from reservation_worker.ports import Clock, FatallyBroken, OwnedShards, Position
 from reservation_worker.telemetry.labels import RebalanceKind
@@ -53,9 +53,8 @@ class KafkaShardGroup:
             **member_options(config, ROLE, config.group_id + SHARDS_GROUP_SUFFIX),
             "enable.partition.eof": False,
         }
-        self._consumer = WatchedConsumer(
-            {**options, **forward_client_logs(str(options["client.id"]))}, config
-        )
+        self._voice = ClientVoice(options)
+        self._consumer = WatchedConsumer({**options, **self._voice.options}, config)
         self._membership = MembershipCapture(self._consumer, clock)
         self._consumer.subscribe(
             [topic],
@@ -87,7 +86,8 @@ class KafkaShardGroup:
             BrokerUnavailable: Kafka does not answer, or a transaction is still open.
             FatallyBroken: a position is written in a form that this release does not know.
         """
-        return committed_positions(self._consumer, self._topic, shards, self._request_seconds)
+        asking = Asking(self._consumer, self._voice, self._topic, self._request_seconds)
+        return committed_positions(asking, shards)
 
     def close(self) -> None:
         """Leave the group."""
@@ -103,7 +103,17 @@ class KafkaShardGroup:
             return
         if error.fatal():
             raise FatallyBroken(f"The consumer is broken: {error.str()}")
-        self._logger.warning(CLIENT_WARNED, client=ROLE, code=error.name())
+        self._warn(error)
+
+    def _warn(self, error: KafkaError) -> None:
+        self._logger.warning(
+            CLIENT_WARNED,
+            client=ROLE,
+            code=error.name(),
+            reason=reason_of(error).value,
+            topic=self._topic,
+            detail=sentence_of(error),
+        )
 
     def _on_assign(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         """Own these shards from now on. Must not raise: the client would swallow it."""
@@ -122,7 +132,7 @@ class KafkaShardGroup:
             if starts:
                 consumer.pause(starts)
         except KafkaException as exception:
-            self._logger.warning(CLIENT_WARNED, client=ROLE, code=error_of(exception).name())
+            self._warn(error_of(exception))
 
     def _on_revoke(self, _consumer: Consumer, partitions: list[TopicPartition]) -> None:
         self._forget(partitions, RebalanceKind.REVOKED, PARTITIONS_REVOKED)

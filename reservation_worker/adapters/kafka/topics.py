@@ -1,66 +1,39 @@
 """The topics that the worker needs, and how those of a cluster differ from them."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass
 from threading import Event
 from typing import Final
 
 from confluent_kafka import KafkaError, KafkaException
-from confluent_kafka.admin import AdminClient
-from confluent_kafka.admin._config import ConfigResource
-from confluent_kafka.admin._resource import ResourceType
 from confluent_kafka.cimpl import NewTopic
 
-from reservation_worker.adapters.kafka.client_logs import forward_client_logs
-from reservation_worker.adapters.kafka.configuration import KafkaConfig, connection_options
-from reservation_worker.adapters.kafka.errors import error_of
-from reservation_worker.adapters.kafka.kept_records import (
-    CLEANUP,
-    RETENTION,
-    ReservationRetention,
-    retention_problems,
+from reservation_worker.adapters.kafka.configuration import KafkaConfig
+from reservation_worker.adapters.kafka.errors import error_of, reason_of, sentence_of
+from reservation_worker.adapters.kafka.kept_records import CLEANUP, RETENTION
+from reservation_worker.adapters.kafka.topic_needs import (
+    COMPRESSION,
+    MESSAGE_BYTES,
+    REFUSED,
+    Finding,
+    NeededTopic,
+    State,
+    TopicLayout,
+    findings,
+    needed_topics,
 )
+from reservation_worker.adapters.kafka.topic_questions import DescribedTopic, TopicQuestions
 from reservation_worker.ports import BrokerUnavailable, FatallyBroken
+from reservation_worker.telemetry.labels import LostReason, TopicProblem
 
 ROLE: Final = "topics"
-MILLISECONDS_PER_HOUR: Final = 3_600_000
 BROKERS_DEFAULT: Final = -1
 LEADER_LOOKS_MAX: Final = 200
 LEADER_LOOK_INTERVAL_SECONDS: Final = 0.05
-OUTPUT_RETENTION_HOURS: Final = 30 * 24
-"""Of the topic that is not compacted: so long may an ERP be away."""
-
-
-@dataclass(frozen=True, slots=True)
-class TopicLayout:
-    """Names and numbers of all topics."""
-
-    inputs: tuple[str, ...]
-    compacted_outputs: tuple[str, ...]
-    """``reservation-changed`` and ``stock-changed``."""
-    acknowledged: str
-    dead_letter: str
-    shards: str
-    shards_total: int
-    input_partitions: int
-    replication_factor: int | None
-    """None: the brokers' default."""
-    input_retention_hours: int
-    dead_letter_retention_hours: int
-    reservations: ReservationRetention | None
-    """How long those are kept; None: for ever."""
-
-
-@dataclass(frozen=True, slots=True)
-class NeededTopic:
-    """A topic as it should be."""
-
-    name: str
-    partitions: int
-    config: Mapping[str, str]
-    is_sharded: bool = False
-    """It has one partition per shard: another number would break a guarantee."""
+REFUSED_AT_START: Final = REFUSED | {TopicProblem.MISSING}
+"""A right that is missing may be granted at any time: the worker starts, is not ready, and says so.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,30 +51,13 @@ class TopicPlan:
         return not self.create and not self.differences
 
 
-def needed_topics(layout: TopicLayout) -> tuple[NeededTopic, ...]:
-    """Return every topic that the worker reads or writes."""
-    compacted = {CLEANUP: "compact"}
-    sharded = {
-        **dict.fromkeys((*layout.compacted_outputs, layout.shards), compacted),
-        layout.acknowledged: _kept(OUTPUT_RETENTION_HOURS),
-    }
-    read = _kept(layout.input_retention_hours)
-    return (
-        *(NeededTopic(name, layout.input_partitions, read) for name in layout.inputs),
-        *(
-            NeededTopic(name, layout.shards_total, config, is_sharded=True)
-            for name, config in sharded.items()
-        ),
-        NeededTopic(layout.dead_letter, 1, _kept(layout.dead_letter_retention_hours)),
-    )
-
-
 class TopicAdmin:
     """Asks a cluster about its topics, and creates those that are missing."""
 
     def __init__(self, config: KafkaConfig) -> None:
         self._timeout_seconds = config.request_timeout_ms / 1000
-        self._admin = AdminClient({**connection_options(config, ROLE), **forward_client_logs(ROLE)})
+        self._questions = TopicQuestions(config, ROLE)
+        self._admin = self._questions.admin
 
     def plan(self, layout: TopicLayout) -> TopicPlan:
         """Compare what is with what should be; changes nothing.
@@ -109,16 +65,18 @@ class TopicAdmin:
         Raises:
             BrokerUnavailable: Kafka does not answer.
         """
-        counts = self.partition_counts()
+        state = self.look(layout)
         needed = needed_topics(layout)
-        existing = [topic for topic in needed if topic.name in counts]
-        configs = self._configs([topic.name for topic in existing])
-        differences = [
+        differences = [one.sentence for one in findings(layout, state) if one.problem in REFUSED]
+        differences += [
             difference
-            for topic in existing
-            for difference in _differences(topic, counts[topic.name], configs[topic.name])
+            for topic in needed
+            if isinstance(config := state.configs.get(topic.name), Mapping)
+            for difference in _differences(topic, config)
         ]
-        missing = tuple(topic for topic in needed if topic.name not in counts)
+        missing = tuple(
+            one for one in needed if not isinstance(state.topics[one.name], DescribedTopic)
+        )
         return TopicPlan(missing, tuple(differences), layout.replication_factor)
 
     def apply(self, plan: TopicPlan) -> tuple[str, ...]:
@@ -144,33 +102,34 @@ class TopicAdmin:
             request_timeout=self._timeout_seconds,
             operation_timeout=self._timeout_seconds,
         )
-        created = tuple(name for name, answer in answers.items() if _was_created(answer))
+        created = tuple(name for name, answer in answers.items() if _was_created(name, answer))
         self._wait_for_leaders(topic.name for topic in plan.create)
         return created
 
-    def check(self, layout: TopicLayout) -> None:
-        """Refuse to run on topics that would break a guarantee.
+    def check(self, layout: TopicLayout) -> tuple[Finding, ...]:
+        """Refuse to run on topics that would break a guarantee; return what else is to be known.
 
         Raises:
-            FatallyBroken: a topic is missing, the numbers of partitions do not fit, or records are
-                kept as long as reservations.
+            FatallyBroken: a topic is missing, has too few partitions, is not compacted although
+                shards are restored from it, or keeps records as long as reservations are kept.
             BrokerUnavailable: Kafka does not answer.
         """
-        counts = self.partition_counts()
-        problems = [
-            f"The topic {topic.name} does not exist: run `reservation-worker topics apply`."
-            if topic.name not in counts
-            else f"The topic {topic.name} has {counts[topic.name]} partitions, but "
-            f"{topic.partitions} are configured: the number of shards can never change."
-            for topic in needed_topics(layout)
-            if topic.name not in counts
-            or (topic.is_sharded and counts[topic.name] != topic.partitions)
-        ]
-        if not problems and layout.reservations is not None:
-            configs = self._configs((*layout.inputs, layout.dead_letter))
-            problems += retention_problems(layout.reservations, configs)
+        found = tuple(findings(layout, self.look(layout)))
+        problems = [one.sentence for one in found if one.problem in REFUSED_AT_START]
         if problems:
             raise FatallyBroken(" ".join(problems))
+        return found
+
+    def look(self, layout: TopicLayout) -> State:
+        """Ask how the topics are.
+
+        Raises:
+            BrokerUnavailable: Kafka does not answer.
+        """
+        names = [topic.name for topic in needed_topics(layout)]
+        topics = self._questions.describe(names)
+        there = [name for name in names if isinstance(topics[name], DescribedTopic)]
+        return State(topics, self._questions.configs(there))
 
     def partition_counts(self) -> dict[str, int]:
         """Return the number of partitions of every topic of the cluster.
@@ -181,7 +140,9 @@ class TopicAdmin:
         try:
             metadata = self._admin.list_topics(timeout=self._timeout_seconds)
         except KafkaException as exception:
-            raise BrokerUnavailable(error_of(exception).str()) from exception
+            raise self._questions.voice.explained(
+                error_of(exception), "Asking for the topics", self._admin
+            ) from exception
         return {
             name: len(topic.partitions)
             for name, topic in metadata.topics.items()
@@ -203,51 +164,28 @@ class TopicAdmin:
             if not waiting:
                 return
             pause.wait(LEADER_LOOK_INTERVAL_SECONDS)
-        raise BrokerUnavailable(f"no leaders yet for {', '.join(sorted(waiting))}")
-
-    def _configs(self, names: Sequence[str]) -> dict[str, dict[str, str]]:
-        if not names:
-            return {}
-        resources = [ConfigResource(ResourceType.TOPIC, name) for name in names]
-        answers = self._admin.describe_configs(resources, request_timeout=self._timeout_seconds)
-        try:
-            return {
-                resource.name: {name: str(entry.value) for name, entry in answer.result().items()}
-                for resource, answer in answers.items()
-            }
-        except KafkaException as exception:
-            error = error_of(exception)
-            if error.code() == KafkaError.TOPIC_AUTHORIZATION_FAILED:
-                raise FatallyBroken(
-                    "Kafka does not tell how long topics keep records: the worker needs "
-                    "DescribeConfigs on those that it reads, and on the dead letters."
-                ) from exception
-            raise BrokerUnavailable(error.str()) from exception
+        raise BrokerUnavailable(
+            f"no leaders yet for {', '.join(sorted(waiting))}", LostReason.NO_LEADER
+        )
 
 
-def _kept(hours: int) -> dict[str, str]:
-    return {CLEANUP: "delete", RETENTION: str(hours * MILLISECONDS_PER_HOUR)}
-
-
-def _was_created(answer: "Future[None]") -> bool:
+def _was_created(name: str, answer: "Future[None]") -> bool:
     try:
         answer.result()
     except KafkaException as exception:
         error = error_of(exception)
         if error.code() == KafkaError.TOPIC_ALREADY_EXISTS:
             return False
-        raise BrokerUnavailable(error.str()) from exception
+        raise BrokerUnavailable(
+            f"Creating the topic {name}: {sentence_of(error)}", reason_of(error)
+        ) from exception
     return True
 
 
-def _differences(topic: NeededTopic, partitions: int, config: Mapping[str, str]) -> list[str]:
+def _differences(topic: NeededTopic, config: Mapping[str, str]) -> list[str]:
+    """Say what `topics apply` would have set otherwise, beside what `findings` say."""
     differences = []
-    if topic.is_sharded and partitions != topic.partitions:
-        differences.append(
-            f"{topic.name}: {partitions} partitions, needed {topic.partitions}: the number of "
-            "shards can never change."
-        )
-    if config.get(CLEANUP) != topic.config[CLEANUP]:
+    if not topic.is_truth and config.get(CLEANUP) != topic.config[CLEANUP]:
         differences.append(
             f"{topic.name}: {CLEANUP} is {config.get(CLEANUP)}, needed {topic.config[CLEANUP]}."
         )
@@ -255,4 +193,18 @@ def _differences(topic: NeededTopic, partitions: int, config: Mapping[str, str])
     kept_ms = int(config.get(RETENTION, "-1"))
     if 0 <= kept_ms < needed_ms:
         differences.append(f"{topic.name}: {RETENTION} is {kept_ms}, needed at least {needed_ms}.")
+    wanted = topic.config.get(COMPRESSION)
+    if wanted is not None and config.get(COMPRESSION) != wanted:
+        differences.append(
+            f"{topic.name}: {COMPRESSION} is {config.get(COMPRESSION)}, wanted {wanted}: else "
+            f"{MESSAGE_BYTES} bounds what is sent, and not what is unpacked of it: a record of "
+            "2 KB may take 60 MB of memory."
+        )
+    wanted_bytes = int(topic.config.get(MESSAGE_BYTES, "0"))
+    bytes_max = int(config.get(MESSAGE_BYTES, "0"))
+    if 0 < wanted_bytes < bytes_max:
+        differences.append(
+            f"{topic.name}: {MESSAGE_BYTES} is {bytes_max}, wanted at most {wanted_bytes}: larger "
+            "records are dead letters anyway, and only take memory."
+        )
     return differences

@@ -30,6 +30,8 @@ class TransactionsParts:
     """The names in use."""
     clock: Clock
     waypoint: Callable[[Waypoint], None] = lambda _waypoint: None
+    refuse_unsafe: Callable[[], None] = lambda: None
+    """Raises `BrokerUnavailable` while the topics are not what the guarantees need."""
 
 
 class KafkaTransactions:
@@ -70,6 +72,7 @@ class KafkaTransactions:
             FatallyBroken: a record cannot be written at all.
         """
         assert membership.member_id, "an empty member id is checked against nothing"
+        self._parts.refuse_unsafe()
         waypoint = self._parts.waypoint
         names = self._parts.output_topics
         self._producer.commit(

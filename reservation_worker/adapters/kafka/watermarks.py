@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from enum import Enum, auto
 from typing import Final
 
-from confluent_kafka import IsolationLevel, KafkaException, TopicPartition
+from confluent_kafka import IsolationLevel, TopicPartition
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.admin._listoffsets import OffsetSpec
 
@@ -43,15 +43,3 @@ def edge_offsets(
         (partition.topic, partition.partition): answer.result().offset
         for partition, answer in answers.items()
     }
-
-
-def partitions_of(admin: AdminClient, topic: str, timeout_seconds: float) -> list[TopicPartition]:
-    """Return all partitions of a topic, asked anew.
-
-    Raises:
-        KafkaException: Kafka does not answer, or has no such topic.
-    """
-    metadata = admin.list_topics(topic, timeout_seconds).topics[topic]
-    if metadata.error is not None:
-        raise KafkaException(metadata.error)
-    return [TopicPartition(topic, number) for number in sorted(metadata.partitions)]
