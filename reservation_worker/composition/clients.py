@@ -1,8 +1,8 @@
 """Clients and clocks; nothing else constructs any."""
 
-import secrets
 import time
 from collections.abc import Callable
+from secrets import token_hex
 from typing import Any
 
 from redis import Redis
@@ -17,6 +17,7 @@ from reservation_worker.adapters.kafka.configuration import (
     Rebalancing,
 )
 from reservation_worker.adapters.kafka.sender import EventSender
+from reservation_worker.adapters.kafka.token_file import token_callback
 from reservation_worker.adapters.kafka.topics import TopicAdmin
 from reservation_worker.adapters.redis.configuration import StoreConfig
 from reservation_worker.adapters.redis.errors import CLIENT_ERRORS, translated
@@ -30,6 +31,7 @@ from reservation_worker.settings.client_options import (
     redis_tls_options,
 )
 from reservation_worker.settings.model import Settings
+from reservation_worker.settings.secret_files import read_secret
 from reservation_worker.settings.sections import RedisSettings
 
 SLOT_BYTES = 4
@@ -56,10 +58,11 @@ def build_clock() -> Clock:
 def kafka_config(settings: Settings, watch: CallWatch = UNWATCHED) -> KafkaConfig:
     """Return how to reach Kafka, and as whom."""
     kafka = settings.kafka
+    token_file = kafka.oauth_token_file
     return KafkaConfig(
         bootstrap_servers=kafka.bootstrap_servers,
         group_id=kafka.group_id,
-        worker_slot=settings.worker_slot or secrets.token_hex(SLOT_BYTES),
+        worker_slot=settings.worker_slot or token_hex(SLOT_BYTES),
         rebalancing=Rebalancing(kafka.rebalancing),
         session_timeout_ms=kafka.session_timeout_ms,
         max_poll_interval_ms=kafka.max_poll_interval_ms,
@@ -67,6 +70,9 @@ def kafka_config(settings: Settings, watch: CallWatch = UNWATCHED) -> KafkaConfi
         request_timeout_ms=kafka.request_timeout_ms,
         watch=watch,
         extra=kafka_options(kafka),
+        token=None
+        if token_file is None
+        else token_callback(lambda: read_secret(token_file), build_clock().now_ms),
     )
 
 

@@ -7,6 +7,7 @@ from prometheus_client import CollectorRegistry
 from reservation_worker.adapters.http.server import ProbeAnswers
 from reservation_worker.adapters.kafka.topic_watch import TopicWatch
 from reservation_worker.composition.clients import build_clock, kafka_config
+from reservation_worker.composition.kafka_secrets import KafkaSecrets
 from reservation_worker.composition.loops import (
     Foundation,
     Surroundings,
@@ -57,6 +58,8 @@ def build_worker(
     watch = CallWatch(clock.monotonic_ms)
     dependencies = Dependencies(metrics, clock.monotonic_ms, settings.process.silent_after_ms)
     surroundings = surroundings or Surroundings()
+    # Before the clients: what changes in between is then seen, and costs a restart at most.
+    secrets = KafkaSecrets(settings.kafka)
     kafka = kafka_config(settings, watch)
     layout = surroundings.topic_layout(topic_layout(settings))
     topics = TopicWatch(kafka, layout, metrics)
@@ -85,6 +88,7 @@ def build_worker(
             metrics=metrics,
             dependencies=dependencies,
             watch=watch,
+            changed_secrets=secrets.changed,
             questions=build_questions(foundation),
             about={"slot": kafka.worker_slot, **about},
         ),

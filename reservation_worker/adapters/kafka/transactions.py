@@ -42,9 +42,7 @@ class KafkaTransactions:
         self._letter_headers = ((GROUP_HEADER, config.group_id.encode()),)
         self._producer = TransactionalProducer(
             producer_options(config, ROLE),
-            ProducerTimeouts(
-                config.request_timeout_ms, config.transaction_timeout_ms, config.watch
-            ),
+            ProducerTimeouts.of(config),
             parts.clock,
         )
 
