@@ -74,7 +74,8 @@ def why_lost(error: Exception, code: str) -> Lost:
     """Return the reason, and the words for it: what follows "Redis could not run …: "."""
     if isinstance(error, exceptions.NoPermissionError):
         return LostReason.NO_RIGHT, "its user may not (NOPERM)"
-    for one in _chain(error):
+    # The deepest one knows most: what lies above it only says that a connection failed.
+    for one in reversed([*_chain(error)]):
         found = _behind(one)
         if found is not None:
             return found
