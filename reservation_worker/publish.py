@@ -3,6 +3,8 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
+import structlog
+
 from reservation_worker.contracts.records import EVENT_TOPICS, OutputRecord
 from reservation_worker.domain.outcome import AnyRemark
 from reservation_worker.ports import (
@@ -20,6 +22,7 @@ from reservation_worker.ports import (
     Waypoint,
 )
 from reservation_worker.telemetry.labels import Invariant, TransactionResult
+from reservation_worker.telemetry.log_events import EVENT_OVERSIZED
 from reservation_worker.telemetry.metrics import Metrics
 
 
@@ -31,6 +34,10 @@ class PublishConfig:
     """Outbox entries (steps) of one shard that are read at once."""
     records_per_transaction_max: int = 20_000
     bytes_per_transaction_max: int = 16 * 1024 * 1024
+    event_bytes_max: int = 900_000
+    """A larger event can only be time's, behind inputs that were judged by a larger bound: it is
+    published, and said.
+    """
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +71,7 @@ class _Load:
     records: list[OutputRecord] = field(default_factory=list)
     remarks: list[AnyRemark] = field(default_factory=list)
     positions: dict[int, Position] = field(default_factory=dict)
+    oversized: list[OutputRecord] = field(default_factory=list)
     bytes_total: int = 0
 
 
@@ -73,6 +81,7 @@ class Publisher:
     def __init__(self, config: PublishConfig, parts: PublishParts) -> None:
         self._config = config
         self._parts = parts
+        self._logger = structlog.get_logger()
         self._unmarked: dict[int, Position] = {}
         """Published shards of which the store could not be told."""
         self._first_shard = 0
@@ -180,7 +189,14 @@ class Publisher:
                 return
             load.records += entry.records
             load.remarks += entry.remarks
-            load.bytes_total += sum([len(record.value or b"") for record in entry.records])
+            sizes = [len(record.value or b"") for record in entry.records]
+            load.bytes_total += sum(sizes)
+            if max(sizes) > self._config.event_bytes_max:
+                load.oversized += [
+                    record
+                    for record, size in zip(entry.records, sizes, strict=True)
+                    if size > self._config.event_bytes_max
+                ]
             load.positions[shard] = replace(position, served=position.minted, step=entry.step)
 
     def _commit(self, load: _Load, membership: Membership) -> None:
@@ -201,3 +217,18 @@ class Publisher:
             self._parts.metrics.events_published.labels(topic=topic).inc(topics.count(topic))
         for remark in load.remarks:
             self._parts.metrics.count_published(remark)
+        for record in load.oversized:
+            self._tell_of_oversized(record)
+
+    def _tell_of_oversized(self, record: OutputRecord) -> None:
+        self._parts.metrics.events_oversized.labels(topic=record.topic).inc()
+        self._logger.warning(
+            EVENT_OVERSIZED,
+            reason="a deadline or a settlement is never refused for its size; "
+            "redis.event_bytes_max was larger when the order's own facts were judged",
+            topic=record.topic,
+            partition=record.partition,
+            event_id=dict(record.headers)["ce_id"].decode(),
+            event_bytes=len(record.value or b""),
+            event_bytes_max=self._config.event_bytes_max,
+        )

@@ -2,6 +2,8 @@
 
 import time
 
+from reservation_worker.ports import Clock
+
 NANOSECONDS_PER_MILLISECOND = 1_000_000
 
 
@@ -15,6 +17,23 @@ class MachineClock:
     def monotonic_ms(self) -> int:
         """Return milliseconds since some moment; never goes backwards."""
         return time.monotonic_ns() // NANOSECONDS_PER_MILLISECOND
+
+
+class ShiftedClock:
+    """Another clock, whose wall time somebody has set wrongly."""
+
+    def __init__(self, clock: Clock, offset_ms: int) -> None:
+        """Show so much more than the clock does."""
+        self._clock = clock
+        self._offset_ms = offset_ms
+
+    def now_ms(self) -> int:
+        """Return milliseconds since the epoch, UTC, as this clock has it."""
+        return self._clock.now_ms() + self._offset_ms
+
+    def monotonic_ms(self) -> int:
+        """Return milliseconds since some moment; never goes backwards."""
+        return self._clock.monotonic_ms()
 
 
 class StandingClock:

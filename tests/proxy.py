@@ -24,6 +24,8 @@ class Proxy:
         self._closed = Event()
         self._lock = Lock()
         self._open: list[socket.socket] = []
+        self._gates: list[Event] = []
+        """Of each connection that was made; shut: what comes from its client waits."""
         self._accepting = Thread(target=self._accept, daemon=True)
         self._pumping: list[Thread] = []
 
@@ -46,6 +48,7 @@ class Proxy:
     ) -> None:
         """Close everything."""
         self._closed.set()
+        self.deliver()
         self._accepting.join()
         self._listener.close()
         self._cut()
@@ -55,6 +58,21 @@ class Proxy:
     def swallow(self) -> None:
         """Go on taking bytes, and let none of them through: both sides believe in the link."""
         self._forwards.clear()
+
+    def hold_back(self) -> None:
+        """Let what comes on the connections of by now wait, even when its client has given up.
+
+        Who connects again is served.
+        """
+        with self._lock:
+            for gate in self._gates:
+                gate.clear()
+
+    def deliver(self) -> None:
+        """Let through what was held back."""
+        with self._lock:
+            for gate in self._gates:
+                gate.set()
 
     def turn_to(self, target_port: int) -> None:
         """Cut what is connected; who connects again meets another server."""
@@ -81,16 +99,21 @@ class Proxy:
             except OSError:
                 near.close()
                 continue
+            gate, open_gate = Event(), Event()
+            gate.set()
+            open_gate.set()
             with self._lock:
                 self._open += (near, far)
-            for source, sink in ((near, far), (far, near)):
-                thread = Thread(target=self._pump, args=(source, sink), daemon=True)
+                self._gates.append(gate)
+            for source, sink, through in ((near, far, gate), (far, near, open_gate)):
+                thread = Thread(target=self._pump, args=(source, sink, through), daemon=True)
                 self._pumping.append(thread)
                 thread.start()
 
-    def _pump(self, source: socket.socket, sink: socket.socket) -> None:
+    def _pump(self, source: socket.socket, sink: socket.socket, gate: Event) -> None:
         with suppress(OSError):
             while chunk := source.recv(CHUNK_BYTES):
+                gate.wait()
                 if self._forwards.is_set():
                     sink.sendall(chunk)
         for one in (source, sink):

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from reservation_worker.contracts.records import Record, Rejection
 from reservation_worker.domain.facts import Fact
 from reservation_worker.domain.values import value_class
-from reservation_worker.ports import Membership, Partition
+from reservation_worker.ports import Membership, Partition, StepCall
 
 
 @value_class(frozen=True, slots=True)
@@ -70,6 +70,12 @@ class WaitingFact:
     batch: Batch
 
 
+def step_call(shard: int, epoch: int, waiting: Sequence[WaitingFact]) -> StepCall:
+    """Return the step of some facts of a shard."""
+    records_at_ms = max([one.record.timestamp_ms for one in waiting])
+    return StepCall(shard, epoch, [one.fact for one in waiting], records_at_ms)
+
+
 class Published:
     """The highest step of each shard that is known to be published, and in which epoch."""
 
@@ -81,6 +87,10 @@ class Published:
         """Take what a verified server said; of another epoch than before, it replaces that."""
         known_epoch, known_step = self._steps.get(shard, (epoch, 0))
         self._steps[shard] = (epoch, max(step, known_step) if epoch == known_epoch else step)
+
+    def known(self, shard: int) -> tuple[int, int] | None:
+        """Return epoch and step that are known to be published; None: nothing is known."""
+        return self._steps.get(shard)
 
     def covers(self, shard: int, epoch: int, step: int) -> bool:
         """Tell whether a step is published, in the epoch in which it was made."""

@@ -28,5 +28,9 @@ class ApplyConfig:
     """A commit stops before the batch that would bring more; a single batch may."""
     commit_interval_ms: int = 500
     """Time between two commits of offsets: it delays only the payment frontier."""
+    unverified_after_ms: int = 5_000
+    """A shard that refuses its steps for so long, because no owner has verified it, is said: an
+    owner that starts takes it over sooner.
+    """
     retry_interval_ms: int = 100
     """Wait after a refused step or an outage before the next attempt."""

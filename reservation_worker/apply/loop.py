@@ -11,16 +11,13 @@ from reservation_worker.apply.batches import (
     InFlight,
     Published,
     WaitingFact,
+    step_call,
 )
 from reservation_worker.apply.configuration import ApplyConfig
 from reservation_worker.apply.parts import ApplyParts, ApplyStatus
 from reservation_worker.apply.queues import ShardQueues
-from reservation_worker.contracts.records import (
-    Record,
-    Rejection,
-    record_bytes,
-    rejection_of,
-)
+from reservation_worker.apply.set_aside import SetAside
+from reservation_worker.contracts.records import Record, Rejection, record_bytes, rejection_of
 from reservation_worker.domain.keys import shard_of
 from reservation_worker.domain.values import value_class
 from reservation_worker.ports import (
@@ -50,7 +47,6 @@ from reservation_worker.telemetry.log_events import (
     PARTITIONS_PAUSED,
     PARTITIONS_RESUMED,
     RECORDS_DEAD_LETTERED,
-    STEP_REFUSED,
 )
 
 LOOP: Final = "apply"
@@ -84,8 +80,7 @@ class ApplyLoop:
         """Whose replies have told what is published since it was last asked for."""
         self._epochs: dict[int, int] = {}
         self._retry_shard_at_ms: dict[int, int] = {}
-        self._refusals: dict[int, StepRefusal] = {}
-        """Why shards are set aside, so that it is logged once."""
+        self._set_aside = SetAside(parts.metrics, self._now_ms, config.unverified_after_ms)
         self._retry_store_at_ms = 0
         self._store_answers = True
         self._commit_at_ms = 0
@@ -145,6 +140,9 @@ class ApplyLoop:
             turned_at_ms=self._now_ms(),
             holds_partitions=bool(self._log.held()),
             uncommitted_records=self._in_flight.records_total,
+            problems=self._set_aside.problems(
+                set(self._queues.shards()), has_uncommitted=bool(self._in_flight)
+            ),
         )
 
     def _poll_timeout_ms(self) -> int:
@@ -176,9 +174,9 @@ class ApplyLoop:
         for topic, records_total in topics.items():
             self._parts.metrics.records_consumed.labels(topic=topic).inc(records_total)
         self._parts.metrics.batch_records.observe(len(polled.records))
-        decode = self._parts.decode
+        decode, now_ms = self._parts.decode, self._parts.clock.now_ms()
         for record in polled.records:
-            fact = decode(record)
+            fact = decode(record, now_ms)
             if isinstance(fact, Rejection):
                 batch.refuse(record, fact)
                 continue
@@ -205,8 +203,7 @@ class ApplyLoop:
                     self._retry_shard_at_ms[shard] = self._now_ms() + self._config.retry_interval_ms
                     continue
                 waiting = self._queues.next_step(shard)
-                call = StepCall(shard, epoch, [one.fact for one in waiting])
-                sent.append(_SentStep(call, waiting))
+                sent.append(_SentStep(step_call(shard, epoch, waiting), waiting))
         except StoreUnavailable as error:
             self._store_failed(error)
             return
@@ -251,7 +248,7 @@ class ApplyLoop:
             counts[fact_label(one.fact), label] += 1
         for (kind, label), facts_total in counts.items():
             self._parts.metrics.facts.labels(fact=kind, outcome=label).inc(facts_total)
-        self._refusals.pop(shard, None)
+        self._set_aside.admit(shard)
         self._queues.remove(shard, len(reply.outcomes))
         self._published.learn(shard, epoch, reply.published)
         self._heard_shards.add(shard)
@@ -264,14 +261,15 @@ class ApplyLoop:
         if refused.reason is StepRefusal.EPOCH and refused.epoch not in {0, epoch}:
             self._meet_epoch(shard, refused.epoch)
             return
-        if self._refusals.get(shard) is not refused.reason:
-            self._refusals[shard] = refused.reason
-            self._logger.warning(STEP_REFUSED, shard=shard, reason=refused.reason.value)
+        if refused.reason is StepRefusal.FOREIGN:
+            self._epochs.pop(shard, None)  # whose it is, is asked before the next step
+        self._set_aside.refuse(shard, refused.reason)
         self._retry_shard_at_ms[shard] = self._now_ms() + self._config.retry_interval_ms
 
     def _learn_epoch(self, shard: int) -> int:
         """Ask for the epoch in force; 0 while nobody has taken the shard over."""
         state = self._parts.store.inspect(shard)
+        self._set_aside.inspected(shard, state)
         if state.epoch:
             self._meet_epoch(shard, state.epoch)
         return 0 if self._must_seek else state.epoch
@@ -309,6 +307,8 @@ class ApplyLoop:
 
     def _learn_published(self) -> None:
         unpublished = self._in_flight.unpublished_shards(self._published)
+        known = {shard: self._published.known(shard) for shard in unpublished}
+        self._set_aside.wait_for_publication(known)
         silent = sorted(unpublished - self._heard_shards)
         self._heard_shards.clear()
         for shard in silent:

@@ -16,10 +16,12 @@ class ApplyParts:
 
     log: InputLog[Record, DeadLetter]
     store: Store[OutputRecord]
-    decode: Callable[[Record], InputFact | Rejection]
+    decode: Callable[[Record, int], InputFact | Rejection]
+    """Given now in milliseconds since the epoch as well."""
     dead_letter: Callable[[Record, Rejection, int], DeadLetter]
     """Given the time of failure in milliseconds since the epoch as well."""
     clock: Clock
+    """The latest of the clocks at hand: one that is behind must not refuse what is of today."""
     metrics: Metrics
     dependencies: Dependencies
     wake_publisher: Callable[[], None] = lambda: None

@@ -2,7 +2,8 @@
 
 Checked for each order of which the law speaks: its stocks were ample (no change of it names a
 shortage), its facts do not contradict each other (no conflict, neither as they came nor in the two
-orders tried here), and no late payment of it was to be refunded. Its facts are given to a ledger of
+orders tried here, and no two instants of one order or of the same units), and no late payment of it
+was to be refunded. Its facts are given to a ledger of
 its own twice, as a shop would tell them and backwards, on unlimited stocks that were counted when
 the real ones were; both times it must end with the status and the line quantities that were
 published last. An order that was removed and came again is left out: which of its facts belong to
@@ -13,7 +14,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from reservation_worker.audit.replay import Replayed
+from reservation_worker.audit.replayed import Replayed
 from reservation_worker.audit.topics import Input, Step
 from reservation_worker.audit.verdict import Findings, Law
 from reservation_worker.contracts.outputs import ReservationChangedBody
@@ -61,6 +62,12 @@ def judge_arrival(
     stories = _stories(steps, inputs)
     for reservation_id, story in stories.items():
         reservation = replayed.reservations.get(reservation_id)
+        if not story.facts:
+            findings.violate(
+                Law.ONE_OUTCOME,
+                f"{reservation_id.key} is published, but no input record names it",
+            )
+            continue
         if reservation is None or reservation_id in replayed.removed or not _is_bound(story):
             continue
         forwards = sorted(story.facts, key=lambda fact: _TELLING.index(type(fact)))
@@ -103,10 +110,22 @@ def _stories(
 
 def _is_bound(story: _Story) -> bool:
     """Tell whether the law speaks of this order."""
-    if story.was_short or story.is_contradicted:
+    if story.was_short or story.is_contradicted or _has_two_dates(story.facts):
         return False
     refunds = any(isinstance(one, PaymentApproved) and not one.reacquire for one in story.facts)
     return story.expired_at_ms is None or not refunds
+
+
+def _has_two_dates(facts: Sequence[OrderFact]) -> bool:
+    """Tell whether what is compared with counts depends on which fact came first."""
+    completed = {fact.completed_at_ms for fact in facts if isinstance(fact, OrderCompleted)}
+    compared: defaultdict[str, set[int]] = defaultdict(set)
+    for fact in facts:
+        if isinstance(fact, OrderInvoiced):
+            # Those of the whole order move the same units, whatever their ids are.
+            name = f"id {fact.invoice_id}" if fact.lines else "the whole"
+            compared[name].add(fact.compared_at_ms)
+    return len(completed) > 1 or any(len(dates) > 1 for dates in compared.values())
 
 
 def _tell(

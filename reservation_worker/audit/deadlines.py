@@ -3,7 +3,7 @@
 from collections import defaultdict
 from collections.abc import Mapping
 
-from reservation_worker.audit.replay import Replayed
+from reservation_worker.audit.replayed import Replayed
 from reservation_worker.audit.topics import AuditConfig, Input, Published, Step
 from reservation_worker.audit.verdict import Findings, Law
 from reservation_worker.contracts.outputs import ReservationChangedBody

@@ -5,13 +5,16 @@ from collections.abc import Mapping
 
 from reservation_worker.audit.topics import Published
 from reservation_worker.contracts.encode import encode_event
+from reservation_worker.contracts.records import SOURCE_HEADER
 from reservation_worker.domain.outcome import PublishedEvent
 
 
 def differences_of(event: PublishedEvent, found: Published, *, with_headers: bool) -> list[str]:
     """Name the fields in which a published record is not what the ledger would have published."""
     record = found.record
-    wanted = encode_event(event, str(found.event_id), record.partition)
+    # Which group has published it is no part of the law, and one may have adopted another's.
+    source = dict(record.headers).get(SOURCE_HEADER) or b""
+    wanted = encode_event(event, str(found.event_id), record.partition, source)
     if wanted.topic is not found.topic:
         return [f"{found.topic} instead of {wanted.topic}"]
     differences: list[str] = []

@@ -24,7 +24,7 @@ def judge(
     the dead letters as a ``read_committed`` reader sees them; each partition's in order of offsets.
     """
     findings = Findings()
-    stated = read_inputs(inputs, decoder)
+    stated = read_inputs(inputs, decoder, config.audited_at_ms)
     published = list(outputs)
     letters = [one for one in published if one.topic == config.dead_letter_topic]
     orphans = [one for one in letters if is_orphan(one)]

@@ -1,10 +1,11 @@
 """Replays every published step on the ledger: what was published must be what the ledger says."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import assert_never
 
 from reservation_worker.audit.differences import differences_of
+from reservation_worker.audit.replayed import Replayed
 from reservation_worker.audit.topics import (
     AuditConfig,
     Input,
@@ -41,24 +42,11 @@ from reservation_worker.domain.outcome import (
     Reason,
     StockChanged,
 )
-from reservation_worker.domain.reservation import Reservation
 from reservation_worker.domain.settlement import entries_told_by
 from reservation_worker.domain.stock import Stock
 
 DIFFERENCES_NAMED_MAX = 4
 """A violation names so many fields that differ."""
-
-
-@dataclass(slots=True)
-class Replayed:
-    """The ledger after all steps, and which input records were in effect in them."""
-
-    stocks: dict[StockId, Stock] = field(default_factory=dict)
-    reservations: dict[ReservationId, Reservation] = field(default_factory=dict)
-    effects: dict[Coordinates, OutcomeKind] = field(default_factory=dict)
-    """The outcome of each input record that caused a change."""
-    removed: dict[ReservationId, list[Reservation]] = field(default_factory=dict)
-    """As they were when they left; one that comes again may leave again."""
 
 
 def replay(
@@ -137,11 +125,10 @@ class _StepReplay:
         if outcome is not None and body.reason not in _TIMED and body.cause is not None:
             self._note_effect(published, _coordinates(body.cause), outcome.kind)
         if outcome is None or not self._agree(published, body, acknowledgements, outcome):
-            self._take_over(body)
+            self._take_over(published, body)
             return
         assert outcome.change is not None, "a change that agrees was decided"
-        after = outcome.change.reservation
-        self._replayed.reservations[after.id] = after
+        self._replayed.take(outcome.change.reservation, published.record.timestamp_ms)
         for stock in outcome.stocks:
             self._put(stock)
 
@@ -183,9 +170,8 @@ class _StepReplay:
             + "; ".join(differences[:DIFFERENCES_NAMED_MAX]),
         )
 
-    def _take_over(self, body: ReservationChangedBody) -> None:
-        reservation = restore_reservation(body)
-        self._replayed.reservations[reservation.id] = reservation
+    def _take_over(self, published: Published, body: ReservationChangedBody) -> None:
+        self._replayed.take(restore_reservation(body), published.record.timestamp_ms)
         self._doubtful |= {
             StockId(body.account, line.warehouse_id, line.sku) for line in body.lines
         }

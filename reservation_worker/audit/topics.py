@@ -108,9 +108,14 @@ def name_of(coordinates: Coordinates) -> str:
     return f"{topic}/{partition}@{offset}"
 
 
-def read_inputs(records: Iterable[Record], decoder: Decoder) -> dict[Coordinates, Input]:
-    """Return what each input record states, by the contract that the workers read with."""
-    inputs = (Input(record, decoder.decode(record)) for record in records)
+def read_inputs(
+    records: Iterable[Record], decoder: Decoder, read_at_ms: int
+) -> dict[Coordinates, Input]:
+    """Return what each input record states, by the contract that the workers read with.
+
+    When they read it nobody knows but them: not before the record was written, in any case.
+    """
+    inputs = (Input(record, decoder.decode(record, read_at_ms)) for record in records)
     return {one.coordinates: one for one in inputs}
 
 

@@ -63,7 +63,7 @@ def stocks_as_facts(messages: Sequence[Message], settings: Settings) -> list[Wai
         Record(topic, 0, offset, timestamp_ms, None, message.value, ())
         for offset, message in enumerate(messages)
     ]
-    return [waiting_fact(record, decode(record)) for record in records]
+    return [waiting_fact(record, decode(record, timestamp_ms)) for record in records]
 
 
 class StepCeilingRuns:

@@ -72,7 +72,7 @@ def see_again(found: Place, begin: Mapping[Partition, int]) -> Seen:
     settings = found.settings()
     group_id = f"{settings.kafka.group_id}-again"
     begin_group_at(found, group_id, begin)
-    decode = build_decoder(settings).decode
+    decode, now_ms = build_decoder(settings).decode, build_clock().now_ms()
     polls: list[Poll] = []
     records_total, fetch_seconds, decode_seconds = 0, 0.0, 0.0
     for records, seconds in _polls(found, group_id):
@@ -80,7 +80,7 @@ def see_again(found: Place, begin: Mapping[Partition, int]) -> Seen:
             fetch_seconds += seconds
         records_total += len(records)
         begun = time.perf_counter()
-        facts = [(record, decode(record)) for record in records]
+        facts = [(record, decode(record, now_ms)) for record in records]
         decode_seconds += time.perf_counter() - begun
         polls.append(tuple([waiting_fact(record, fact) for record, fact in facts]))
     return Seen(records_total, polls, fetch_seconds, decode_seconds)

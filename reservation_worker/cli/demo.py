@@ -147,6 +147,7 @@ def demo_worker(sabotage: SabotageName = None) -> None:
         build_clock,
         build_redis_client,
         deadlines_config,
+        read_deployment,
         store_config,
     )
     from reservation_worker.demo.sabotage import sabotaged_log, sabotaged_store
@@ -155,6 +156,7 @@ def demo_worker(sabotage: SabotageName = None) -> None:
     planted = _sabotage_named(sabotage)
     settings = read_settings(None)
     log_to_stderr(settings)
+    deployment = read_deployment(settings)
     signals = StopSignals()
     signals.install()
     surroundings = Surroundings()
@@ -162,7 +164,11 @@ def demo_worker(sabotage: SabotageName = None) -> None:
         clock, grace_ms = build_clock(), deadlines_config(settings).grace_ms
         surroundings = Surroundings(
             store=lambda _store: sabotaged_store(
-                planted, build_redis_client(settings), store_config(settings), clock, grace_ms
+                planted,
+                build_redis_client(settings),
+                store_config(settings, deployment),
+                clock,
+                grace_ms,
             ),
             input_log=lambda log: sabotaged_log(planted, log),
         )

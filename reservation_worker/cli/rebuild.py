@@ -10,22 +10,31 @@ from reservation_worker.cli.options import AsJson, ConfigFile, DryRun, Reason, Y
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from reservation_worker.adapters.redis.restoring import RedisRestoring
     from reservation_worker.adapters.redis.store import RedisStore
     from reservation_worker.settings.model import Settings
 
 POLL_SECONDS = 0.2
+DEFAULT_REASON = "rebuild was called"
 
 Shards = Annotated[
     list[int] | None, typer.Option("--shard", min=0, help="A shard; again for more of them.")
 ]
 All = Annotated[bool, typer.Option("--all", help="All shards.")]
+Adopt = Annotated[
+    bool,
+    typer.Option(
+        "--adopt",
+        help="Take over what another deployment (another group, or Kafka cluster) has left, in "
+        "Redis and in the topics. Stop that one first.",
+    ),
+]
 Timeout = Annotated[int, typer.Option("--timeout-seconds", min=1, help="How long to wait.")]
 
 
 def rebuild(
     shards: Shards = None,
     every: All = False,
+    adopt: Adopt = False,
     config_file: ConfigFile = None,
     as_json: AsJson = False,
     reason: Reason = None,
@@ -48,8 +57,10 @@ def rebuild(
     if dry_run:
         tell(f"Would rebuild {len(wanted)} shards: {', '.join(map(str, wanted))}.")
         return
+    if adopt:
+        tell("Whatever another deployment left there is this one's from now on. Is it stopped?")
     ask(f"Rebuild {len(wanted)} shards?", yes=yes)
-    rebuilt = rebuild_shards(settings, wanted, reason or "", timeout_seconds)
+    rebuilt = rebuild_shards(settings, wanted, reason or "", timeout_seconds, adopt=adopt)
     if as_json:
         write_json({"rebuilt": sorted(rebuilt.steps), "not_rebuilt": list(rebuilt.problems)})
     else:
@@ -95,15 +106,31 @@ class Rebuilt:
 
 
 def rebuild_shards(
-    settings: "Settings", shards: "Sequence[int]", reason: str, timeout_seconds: int
+    settings: "Settings",
+    shards: "Sequence[int]",
+    reason: str,
+    timeout_seconds: int,
+    *,
+    adopt: bool = False,
 ) -> Rebuilt:
     """Have the owners rebuild shards, and wait for it."""
-    from reservation_worker.cli.dependencies import reaching_redis
-    from reservation_worker.composition import build_restoring, build_store
+    from reservation_worker.cli.dependencies import reaching_kafka, reaching_redis
+    from reservation_worker.cli.run import refuse_foreign
+    from reservation_worker.composition import build_restoring, build_store, read_deployment
 
+    with reaching_kafka(settings):
+        deployment = read_deployment(settings)
     with reaching_redis(settings):
-        store = build_store(settings)
-        demanded = _demand(store, build_restoring(settings), shards, reason)
+        store = build_store(settings, deployment)
+        restoring = build_restoring(settings, deployment, producer="")
+        states = {shard: store.inspect(shard) for shard in shards}
+        if not adopt:
+            refuse_foreign(tuple(states.values()))
+        demanded = {
+            shard: state.epoch
+            for shard, state in states.items()
+            if restoring.demand(shard, state, reason or DEFAULT_REASON, adopts=adopt)
+        }
         left = _wait(store, demanded, timeout_seconds)
         steps = {shard: store.inspect(shard).step for shard in demanded if shard not in left}
     problems = {
@@ -113,18 +140,6 @@ def rebuild_shards(
     }
     problems |= {shard: f"Shard {shard} is not rebuilt yet: is a worker running?" for shard in left}
     return Rebuilt(steps, problems)
-
-
-def _demand(
-    store: "RedisStore", restoring: "RedisRestoring", shards: "Sequence[int]", reason: str
-) -> dict[int, int]:
-    """Mark the shards; returns the epoch of each that could be marked."""
-    epochs: dict[int, int] = {}
-    for shard in shards:
-        inspected = store.inspect(shard)
-        if inspected.epoch and restoring.demand(shard, inspected, reason):
-            epochs[shard] = inspected.epoch
-    return epochs
 
 
 def _wait(store: "RedisStore", epochs: dict[int, int], timeout_seconds: int) -> list[int]:

@@ -9,7 +9,10 @@ import typer
 from reservation_worker.cli.options import ConfigFile
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from reservation_worker.composition import Surroundings
+    from reservation_worker.ports import ShardState
     from reservation_worker.settings.model import Settings
     from reservation_worker.worker import StopSignals
 
@@ -63,20 +66,50 @@ def check_dependencies(settings: "Settings") -> None:
 
     Raises:
         Unreachable: Kafka or Redis does not answer.
-        CheckFailed: topics are missing or have the wrong number of partitions.
+        CheckFailed: topics are missing or have the wrong number of partitions; Redis is not what
+            the guarantees need, or has the state of another deployment.
     """
     from reservation_worker.cli.dependencies import reaching_kafka, reaching_redis
     from reservation_worker.cli.failures import CheckFailed
-    from reservation_worker.composition import build_store, build_topic_admin, topic_layout
+    from reservation_worker.composition import (
+        build_store,
+        build_topic_admin,
+        read_deployment,
+        topic_layout,
+    )
     from reservation_worker.ports import FatallyBroken
 
     try:
         with reaching_kafka(settings):
             build_topic_admin(settings).check(topic_layout(settings))
+            deployment = read_deployment(settings)
     except FatallyBroken as error:
         raise CheckFailed(str(error)) from None
     with reaching_redis(settings):
-        build_store(settings).now_ms()
+        store = build_store(settings, deployment)
+        shortcomings = store.shortcomings()
+        if shortcomings:
+            raise CheckFailed("Redis must not be worked on as it is:", shortcomings)
+        states = [store.inspect(shard) for shard in range(settings.topics.shards_total)]
+    refuse_foreign(states)
+
+
+def refuse_foreign(states: "Sequence[ShardState]") -> None:
+    """Refuse a Redis on which every shard that is there is another deployment's.
+
+    Where only some are, the others go on, and each of those is held and said.
+
+    Raises:
+        CheckFailed: there is nothing else.
+    """
+    from reservation_worker.cli.failures import CheckFailed
+    from reservation_worker.ports.foreign import foreign_state
+
+    foreign = {state.foreign for state in states if state.foreign}
+    if foreign and not any(state.epoch for state in states):
+        raise CheckFailed(
+            "This Redis belongs to somebody else:", tuple(map(foreign_state, sorted(foreign)))
+        )
 
 
 def run_worker(
@@ -94,9 +127,15 @@ def run_worker(
     from prometheus_client import CollectorRegistry
 
     from reservation_worker.adapters.http.server import ProbeServer
+    from reservation_worker.cli.dependencies import reaching_kafka
     from reservation_worker.cli.failures import UsageFailed
     from reservation_worker.cli.release import release_version
-    from reservation_worker.composition import Probe, build_metrics, build_worker
+    from reservation_worker.composition import (
+        Probe,
+        build_metrics,
+        build_worker,
+        read_deployment,
+    )
     from reservation_worker.settings.shown import settings_that_differ
     from reservation_worker.telemetry.log_events import HTTP_SERVER_STARTED
     from reservation_worker.worker import Role
@@ -105,7 +144,11 @@ def run_worker(
     metrics = build_metrics(settings, registry)
     metrics.build.info({"version": release_version()})
     about = {"version": release_version(), "settings": settings_that_differ(settings)}
-    worker = build_worker(settings, Role(role.value), metrics, signals, about, surroundings)
+    with reaching_kafka(settings):
+        deployment = read_deployment(settings)
+    worker = build_worker(
+        settings, deployment, Role(role.value), metrics, signals, about, surroundings
+    )
     http = settings.http
     try:
         server = ProbeServer(http.host, http.port, Probe(worker), registry)

@@ -8,7 +8,9 @@ from reservation_worker.composition.clients import (
     build_restoring,
     build_store,
     build_topic_admin,
+    event_source,
     kafka_config,
+    read_deployment,
     store_config,
 )
 from reservation_worker.composition.inputs import build_dead_letter, build_decoder
@@ -50,11 +52,13 @@ __all__ = [
     "build_topic_admin",
     "build_worker",
     "deadlines_config",
+    "event_source",
     "event_topics",
     "input_topics",
     "kafka_config",
     "open_verification",
     "output_topics",
+    "read_deployment",
     "retention_config",
     "store_config",
     "topic_layout",

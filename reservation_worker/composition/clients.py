@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from secrets import token_hex
 from typing import Any
 
@@ -19,11 +20,13 @@ from reservation_worker.adapters.kafka.configuration import (
 from reservation_worker.adapters.kafka.sender import EventSender
 from reservation_worker.adapters.kafka.token_file import token_callback
 from reservation_worker.adapters.kafka.topics import TopicAdmin
-from reservation_worker.adapters.redis.configuration import StoreConfig
+from reservation_worker.adapters.redis.configuration import NOBODY, StoreConfig
 from reservation_worker.adapters.redis.errors import CLIENT_ERRORS, translated
 from reservation_worker.adapters.redis.restoring import RedisRestoring
 from reservation_worker.adapters.redis.store import RedisStore
+from reservation_worker.composition.clocks import LatestClock
 from reservation_worker.composition.credentials import redis_credentials, sentinel_credentials
+from reservation_worker.contracts.written import EVENT_SOURCE
 from reservation_worker.ports import UNWATCHED, CallWatch, Clock
 from reservation_worker.settings.client_options import (
     kafka_options,
@@ -74,6 +77,20 @@ def kafka_config(settings: Settings, watch: CallWatch = UNWATCHED) -> KafkaConfi
         if token_file is None
         else token_callback(lambda: read_secret(token_file), build_clock().now_ms),
     )
+
+
+def read_deployment(settings: Settings) -> str:
+    """Ask Kafka which cluster it is: with the group, that is whose state the shards are.
+
+    Raises:
+        BrokerUnavailable: Kafka does not answer.
+    """
+    return f"{build_topic_admin(settings).cluster_id()}/{settings.kafka.group_id}"
+
+
+def event_source(settings: Settings) -> str:
+    """Return what published events name as their source."""
+    return settings.kafka.event_source or f"{EVENT_SOURCE}/{settings.kafka.group_id}"
 
 
 def build_topic_admin(settings: Settings) -> TopicAdmin:
@@ -145,10 +162,15 @@ def _primary_of_sentinels(redis: RedisSettings, url: str, options: dict[str, Any
     return primary
 
 
-def store_config(settings: Settings) -> StoreConfig:
-    """Return the bounds of the store."""
+def store_config(settings: Settings, deployment: str = NOBODY, producer: str = "") -> StoreConfig:
+    """Return the bounds of the store, and whose it is; nobody's may only be shown."""
     redis = settings.redis
     return StoreConfig(
+        deployment=deployment,
+        key_prefix=redis.key_prefix,
+        producer=producer,
+        event_source=event_source(settings),
+        persistence_required=redis.persistence_required,
         facts_per_step_max=max(
             settings.apply.facts_per_step_max,
             settings.expiry.facts_per_look_max,
@@ -163,11 +185,24 @@ def store_config(settings: Settings) -> StoreConfig:
     )
 
 
-def build_store(settings: Settings) -> RedisStore:
-    """Return the store; each thread has one of its own."""
-    return RedisStore(build_redis_client(settings), store_config(settings), build_clock())
+def build_store(
+    settings: Settings, deployment: str = NOBODY, clock: Clock | None = None, producer: str = ""
+) -> RedisStore:
+    """Return the store; each thread has one of its own. Nobody's may only be shown.
+
+    What it applies, it stamps by the clock.
+    """
+    config = store_config(settings, deployment, producer)
+    return RedisStore(build_redis_client(settings), config, clock or build_clock())
 
 
-def build_restoring(settings: Settings) -> RedisRestoring:
+def build_latest_clock(settings: Settings, clock: Clock) -> Clock:
+    """Return the later of a clock and Redis', with a client of its own for all threads."""
+    config = replace(store_config(settings, NOBODY), attempts_max=1)
+    return LatestClock(clock, RedisStore(build_redis_client(settings), config, clock).now_ms)
+
+
+def build_restoring(settings: Settings, deployment: str, producer: str) -> RedisRestoring:
     """Return what writes shards anew."""
-    return RedisRestoring(build_redis_client(settings), store_config(settings))
+    config = store_config(settings, deployment, producer)
+    return RedisRestoring(build_redis_client(settings), config)

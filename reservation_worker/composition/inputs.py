@@ -11,6 +11,8 @@ from reservation_worker.domain.deadline import DeadlineRules
 from reservation_worker.settings.accounts import AccountSettings
 from reservation_worker.settings.model import Settings
 
+DAY_MS = 24 * 60 * 60 * 1000
+
 
 def build_decoder(settings: Settings) -> Decoder:
     """Return what turns records into facts."""
@@ -21,15 +23,21 @@ def build_decoder(settings: Settings) -> Decoder:
             type_aliases={
                 alias: FactKind(kind) for alias, kind in settings.input.type_aliases.items()
             },
-            account_defaults=_account_policy(settings.account_defaults),
-            accounts={name: _account_policy(settings.account(name)) for name in settings.accounts},
+            account_defaults=account_policy(settings.account_defaults),
+            accounts={name: account_policy(settings.account(name)) for name in settings.accounts},
+            accounts_allowed={
+                topic_of(settings, FactKind(kind)): frozenset(accounts)
+                for kind, accounts in settings.input.accounts_allowed.items()
+            },
             clock_skew_ms=settings.input.clock_skew_seconds * 1000,
+            longest_period_ms=settings.input.longest_period_days * DAY_MS,
             record_bytes_max=settings.input.record_bytes_max,
         )
     )
 
 
-def _account_policy(account: AccountSettings) -> AccountPolicy:
+def account_policy(account: AccountSettings) -> AccountPolicy:
+    """Return what the settings of an account mean to the decoder."""
     return AccountPolicy(
         deadline_rules=DeadlineRules(
             time_zone=account.zone,

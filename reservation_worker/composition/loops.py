@@ -3,18 +3,17 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from reservation_worker.adapters.kafka.configuration import (
-    KafkaConfig,
-)
+from reservation_worker.adapters.kafka.configuration import KafkaConfig, transactional_id
 from reservation_worker.adapters.kafka.input_log import InputLogParts, KafkaInputLog
 from reservation_worker.adapters.kafka.outputs import KafkaOutputs
 from reservation_worker.adapters.kafka.payment_offsets import KafkaPaymentOffsets
-from reservation_worker.adapters.kafka.shard_group import KafkaShardGroup
+from reservation_worker.adapters.kafka.shard_group import KafkaShardGroup, ShardsTopic
 from reservation_worker.adapters.kafka.topic_needs import TopicLayout
 from reservation_worker.adapters.kafka.topic_watch import TopicWatch
+from reservation_worker.adapters.kafka.transactions import ROLE as PUBLISH_ROLE
 from reservation_worker.adapters.kafka.transactions import KafkaTransactions, TransactionsParts
 from reservation_worker.apply import ApplyConfig, ApplyLoop, ApplyParts
-from reservation_worker.composition.clients import build_restoring, build_store
+from reservation_worker.composition.clients import build_restoring, build_store, event_source
 from reservation_worker.composition.inputs import build_dead_letter, build_decoder
 from reservation_worker.composition.topics import input_topics, output_topics
 from reservation_worker.contracts.records import DeadLetter, OutputRecord, Record
@@ -44,6 +43,10 @@ def _same_store(store: Store[OutputRecord]) -> Store[OutputRecord]:
     return store
 
 
+def _same_clock(clock: Clock) -> Clock:
+    return clock
+
+
 def _same_log(log: InputLog[Record, DeadLetter]) -> InputLog[Record, DeadLetter]:
     return log
 
@@ -59,6 +62,7 @@ class Surroundings:
     store: Callable[[Store[OutputRecord]], Store[OutputRecord]] = _same_store
     input_log: Callable[[InputLog[Record, DeadLetter]], InputLog[Record, DeadLetter]] = _same_log
     waypoint: Callable[[Waypoint], None] = lambda _waypoint: None
+    clock: Callable[[Clock], Clock] = _same_clock
     topic_layout: Callable[[TopicLayout], TopicLayout] = _same_layout
     """What is asked of the topics."""
 
@@ -68,12 +72,24 @@ class Foundation:
     """What all loops of one process share."""
 
     settings: Settings
+    deployment: str
+    """Whose state the shards are."""
     kafka: KafkaConfig
     clock: Clock
+    latest_clock: Clock
+    """The later of that one and Redis'."""
     metrics: Metrics
     dependencies: Dependencies
     surroundings: Surroundings
     topics: TopicWatch
+
+
+def _store_of(foundation: Foundation, producer: str = "") -> Store[OutputRecord]:
+    """Return a store of the deployment, that stamps by the latest clock at hand."""
+    store = build_store(
+        foundation.settings, foundation.deployment, foundation.latest_clock, producer
+    )
+    return foundation.surroundings.store(store)
 
 
 def build_apply(foundation: Foundation, wake_publisher: Callable[[], None]) -> ApplyLoop:
@@ -108,10 +124,10 @@ def build_apply(foundation: Foundation, wake_publisher: Callable[[], None]) -> A
         ),
         ApplyParts(
             log=surroundings.input_log(log),
-            store=surroundings.store(build_store(settings)),
+            store=_store_of(foundation),
             decode=build_decoder(settings).decode,
             dead_letter=build_dead_letter(settings),
-            clock=foundation.clock,
+            clock=foundation.latest_clock,
             metrics=foundation.metrics,
             dependencies=foundation.dependencies,
             wake_publisher=wake_publisher,
@@ -125,7 +141,7 @@ def build_frontier(foundation: Foundation) -> PaymentFrontier:
     settings = foundation.settings
     return PaymentFrontier(
         KafkaPaymentOffsets(foundation.kafka, settings.topics.payment_approved),
-        foundation.surroundings.store(build_store(settings)),
+        foundation.surroundings.store(build_store(settings, foundation.deployment)),
         foundation.clock,
         foundation.metrics,
     )
@@ -154,8 +170,10 @@ def build_owner(
     settings, surroundings = foundation.settings, foundation.surroundings
     publish = settings.publish
     clock, metrics, waypoint = foundation.clock, foundation.metrics, surroundings.waypoint
-    store = surroundings.store(build_store(settings))
-    group = KafkaShardGroup(foundation.kafka, settings.topics.shards, foundation.clock, metrics)
+    producer = transactional_id(foundation.kafka, PUBLISH_ROLE)
+    store = _store_of(foundation, producer)
+    shards = ShardsTopic(settings.topics.shards, settings.topics.shards_total)
+    group = KafkaShardGroup(foundation.kafka, shards, clock, metrics)
     outputs = output_topics(settings)
     transactions = KafkaTransactions(
         foundation.kafka,
@@ -165,33 +183,25 @@ def build_owner(
     )
     recovery = RecoveryParts(
         store=store,
-        restoring=build_restoring(settings),
+        restoring=build_restoring(settings, foundation.deployment, producer),
         group=group,
         transactions=transactions,
         outputs=KafkaOutputs(foundation.kafka, outputs, clock),
         clock=clock,
         metrics=metrics,
         waypoint=waypoint,
+        event_source=event_source(settings),
     )
     publisher = Publisher(
         PublishConfig(
             entries_per_shard_max=publish.entries_per_shard_max,
             records_per_transaction_max=publish.records_per_transaction_max,
             bytes_per_transaction_max=publish.bytes_per_transaction_max,
+            event_bytes_max=settings.redis.event_bytes_max,
         ),
         PublishParts(store, transactions, metrics, waypoint),
     )
-    schedule = Schedule(
-        deadlines_config(settings),
-        ScheduleParts(
-            store,
-            lambda: frontier.reached_ms,
-            clock,
-            metrics,
-            waypoint,
-            retention_config(settings),
-        ),
-    )
+    schedule = _schedule(foundation, frontier, store)
     return OwnerLoop(
         OwnerConfig(
             scan_interval_ms=settings.expiry.scan_interval_ms,
@@ -211,6 +221,24 @@ def build_owner(
             dependencies=foundation.dependencies,
             wait_for_work=wait_for_work,
             close_producer=transactions.close,
+            unreachable_shards=foundation.topics.unreachable_shards,
+        ),
+    )
+
+
+def _schedule(
+    foundation: Foundation, frontier: PaymentFrontier, store: Store[OutputRecord]
+) -> Schedule:
+    settings = foundation.settings
+    return Schedule(
+        deadlines_config(settings),
+        ScheduleParts(
+            store,
+            lambda: frontier.reached_ms,
+            foundation.clock,
+            foundation.metrics,
+            foundation.surroundings.waypoint,
+            retention_config(settings),
         ),
     )
 

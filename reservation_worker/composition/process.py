@@ -6,7 +6,11 @@ from prometheus_client import CollectorRegistry
 
 from reservation_worker.adapters.http.server import ProbeAnswers
 from reservation_worker.adapters.kafka.topic_watch import TopicWatch
-from reservation_worker.composition.clients import build_clock, kafka_config
+from reservation_worker.composition.clients import (
+    build_clock,
+    build_latest_clock,
+    kafka_config,
+)
 from reservation_worker.composition.kafka_secrets import KafkaSecrets
 from reservation_worker.composition.loops import (
     Foundation,
@@ -38,6 +42,7 @@ def build_metrics(settings: Settings, registry: CollectorRegistry) -> Metrics:
 
 def build_worker(
     settings: Settings,
+    deployment: str,
     role: Role,
     metrics: Metrics,
     signals: StopSignals,
@@ -48,22 +53,33 @@ def build_worker(
 
     Args:
         settings: all of them.
+        deployment: whose state the shards are, as `read_deployment` tells.
         role: which loops it runs.
         metrics: where it counts.
         signals: what ends it.
         about: what the log is told at its start beside role and slot; no secret.
         surroundings: what is put around its parts.
     """
-    clock = build_clock()
+    surroundings = surroundings or Surroundings()
+    clock = surroundings.clock(build_clock())
     watch = CallWatch(clock.monotonic_ms)
     dependencies = Dependencies(metrics, clock.monotonic_ms, settings.process.silent_after_ms)
-    surroundings = surroundings or Surroundings()
     # Before the clients: what changes in between is then seen, and costs a restart at most.
     secrets = KafkaSecrets(settings.kafka)
     kafka = kafka_config(settings, watch)
     layout = surroundings.topic_layout(topic_layout(settings))
     topics = TopicWatch(kafka, layout, metrics)
-    foundation = Foundation(settings, kafka, clock, metrics, dependencies, surroundings, topics)
+    foundation = Foundation(
+        settings=settings,
+        deployment=deployment,
+        kafka=kafka,
+        clock=clock,
+        latest_clock=build_latest_clock(settings, clock),
+        metrics=metrics,
+        dependencies=dependencies,
+        surroundings=surroundings,
+        topics=topics,
+    )
     if not role.publishes:
         metrics.forget_frontier()
     wake_up = WakeUp()

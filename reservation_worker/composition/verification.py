@@ -26,6 +26,7 @@ from reservation_worker.composition.clients import (
     build_clock,
     build_redis_client,
     kafka_config,
+    read_deployment,
     store_config,
 )
 from reservation_worker.composition.topics import output_topics
@@ -41,7 +42,7 @@ def open_verification(
     settings: Settings, directory: Path | None, progress: Callable[[str], None]
 ) -> Iterator[VerificationParts]:
     """Give what a verification needs; its files are in a directory that is removed at the end."""
-    kafka, clock = kafka_config(settings), build_clock()
+    kafka, clock, deployment = kafka_config(settings), build_clock(), read_deployment(settings)
     kafka = replace(kafka, extra={**PREFETCH, **kafka.extra})
     with (
         TemporaryDirectory(prefix="reservation-worker-", dir=directory) as notebook,
@@ -49,7 +50,7 @@ def open_verification(
         closing(KafkaPositions(kafka, settings.topics.shards)) as positions,
     ):
         yield VerificationParts(
-            books=RedisBooks(build_redis_client(settings), store_config(settings)),
+            books=RedisBooks(build_redis_client(settings), store_config(settings, deployment)),
             reading=ReadingParts(
                 topics, positions, Packing(pack_reservation_body, pack_stock_body), progress
             ),

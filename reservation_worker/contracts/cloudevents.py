@@ -17,12 +17,21 @@ TRACEPARENT: Final = "traceparent"
 _ATTRIBUTE_PREFIX: Final = "ce_"
 _STRUCTURED: Final = "application/cloudevents"
 _STRUCTURED_JSON: Final = "application/cloudevents+json"
+_BATCH: Final = "application/cloudevents-batch"
 _SCHEMA_ID_BYTES: Final = 5
 """Confluent's prefix: the magic byte 0 and a 4-byte schema id."""
 
 _VERSIONED_TYPE = re.compile(r"(.+)\.v([0-9]{1,9})(?:\.[0-9]{1,9})*").fullmatch
 _SPECIFICATION = re.compile(r"([0-9]{1,9})\.[0-9]{1,9}").fullmatch
 _TRACEPARENT = re.compile(r"(?!ff)[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}").fullmatch
+
+
+_NO_JSON_BEHIND_SCHEMA_ID = Rejection(
+    RejectionCode.DECODE_FAILED,
+    None,
+    "What follows the schema registry's prefix is not one valid UTF-8 JSON text: events in Avro "
+    "or Protobuf are not understood, only those of a JSON serializer.",
+)
 
 
 @value_class(frozen=True, slots=True)
@@ -46,7 +55,15 @@ def read_content(
 ) -> Content | Rejection:
     """Read the body and the event's attributes; the topic has told the kind."""
     if value[:1] == b"\x00" and len(value) >= _SCHEMA_ID_BYTES:
-        value = value[_SCHEMA_ID_BYTES:]
+        content = _by_headers(value[_SCHEMA_ID_BYTES:], headers, kind, types)
+        is_broken = isinstance(content, Rejection) and content.code is RejectionCode.DECODE_FAILED
+        return _NO_JSON_BEHIND_SCHEMA_ID if is_broken else content
+    return _by_headers(value, headers, kind, types)
+
+
+def _by_headers(
+    value: bytes, headers: Headers, kind: FactKind, types: Mapping[str, FactKind]
+) -> Content | Rejection:
     if not headers:
         return _bare(value, None)
     attributes = _attributes(headers)
@@ -55,6 +72,12 @@ def read_content(
     content_type = attributes.get(CONTENT_TYPE, "").partition(";")[0].strip().lower()
     if content_type == _STRUCTURED_JSON:
         return _structured(value, attributes, kind, types)
+    if content_type.startswith(_BATCH):
+        return Rejection(
+            RejectionCode.DECODE_FAILED,
+            None,
+            "The record is a CloudEvents batch: send one event in each record.",
+        )
     if content_type.startswith(_STRUCTURED):
         return Rejection(
             RejectionCode.DECODE_FAILED, None, "Only the JSON format of CloudEvents is understood."
@@ -126,6 +149,12 @@ def _structured(
     body = envelope.get("data") if "data" in envelope else _decoded(envelope.get("data_base64"))
     if isinstance(body, Rejection):
         return body
+    if isinstance(body, str):
+        return Rejection(
+            RejectionCode.SCHEMA_INVALID,
+            pointer,
+            "The event's data is a string; it must be a JSON object, not encoded once more.",
+        )
     if not isinstance(body, dict):
         return Rejection(
             RejectionCode.SCHEMA_INVALID, pointer, "The event's data must be a JSON object."
@@ -153,7 +182,7 @@ def _check_specification(version: object, pointer: str | None) -> Rejection | No
         return Rejection(
             RejectionCode.SCHEMA_INVALID,
             pointer,
-            "The CloudEvents specversion is missing or wrong.",
+            "The CloudEvents specversion is missing or wrong: it must be 1.0.",
         )
     if parsed[1] == "1":
         return None
@@ -167,7 +196,9 @@ def _check_type(
 ) -> Rejection | None:
     if not isinstance(event_type, str):
         return Rejection(
-            RejectionCode.SCHEMA_INVALID, pointer, "The CloudEvents type is missing or wrong."
+            RejectionCode.SCHEMA_INVALID,
+            pointer,
+            f"The CloudEvents type is missing or wrong: this topic carries {kind.event_type}.",
         )
     if types.get(event_type) is kind:
         return None
@@ -178,10 +209,14 @@ def _check_type(
         return Rejection(
             RejectionCode.UNSUPPORTED_VERSION,
             pointer,
-            "The event type's major version is not understood.",
+            "The major version of the event's type is not understood: this topic carries "
+            f"{kind.event_type}.",
         )
     return Rejection(
-        RejectionCode.UNSUPPORTED_TYPE, pointer, "The event type does not belong on this topic."
+        RejectionCode.UNSUPPORTED_TYPE,
+        pointer,
+        f"The event's type does not belong on this topic, which carries {kind.event_type}; "
+        "input.type_aliases may name further types.",
     )
 
 

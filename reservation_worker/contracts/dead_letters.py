@@ -1,4 +1,8 @@
-"""An input that could not be used, byte for byte, with the reason in its headers."""
+"""An input that could not be used, byte for byte, with the reason in its headers.
+
+What a letter says of itself, the worker alone has written: a sender's own headers of these names
+are kept under other ones.
+"""
 
 from dataclasses import dataclass
 from hashlib import sha256
@@ -18,7 +22,12 @@ CODE_HEADER: Final = "reservation.dlq.code"
 POINTER_HEADER: Final = "reservation.dlq.pointer"
 FINGERPRINT_HEADER: Final = "reservation.dlq.fingerprint"
 FAILED_AT_HEADER: Final = "reservation.dlq.failed-at"
+ID_HEADER: Final = "reservation.dlq.id"
+ORIGINAL_PREFIX: Final = "reservation.dlq.original."
+"""Before the name of a header that the sender has given one of the worker's names."""
 
+_OWN_PREFIXES: Final = ("__dlq.", "reservation.dlq.")
+_ID_DIGITS: Final = 12
 _FINGERPRINT_DIGITS: Final = 12
 _STUB_KEY_BYTES_MAX: Final = 1024
 """A stub keeps the key of its input if it is no larger than this."""
@@ -44,12 +53,31 @@ def fingerprint(rejection: Rejection, topic: str) -> str:
     return sha256(text.encode()).hexdigest()[:_FINGERPRINT_DIGITS]
 
 
+def letter_id(topic: str, partition: int, offset: int, value: bytes | None) -> str:
+    """Return what tells the letter of a record from all others, however often it is written.
+
+    A record that is read again, after somebody has set its group's offsets back, has another letter
+    with the same id. Of a topic that was created anew the offsets begin again: so what was in the
+    record is part of it.
+    """
+    digest = sha256(value or b"").hexdigest()[:_ID_DIGITS]
+    return f"{topic}/{partition}/{offset}/{digest}"
+
+
+def kept_headers(headers: Headers) -> Headers:
+    """Return the headers of a record as its letter keeps them."""
+    return tuple(
+        (ORIGINAL_PREFIX + name if name.lower().startswith(_OWN_PREFIXES) else name, value)
+        for name, value in headers
+    )
+
+
 def dead_letter(
     record: Record, rejection: Rejection, limits: DeadLetterLimits, failed_at_ms: int
 ) -> DeadLetter:
     """Return the dead letter of a record: the same bytes, or a stub where they do not fit."""
     reason = _reason_headers(record, rejection, limits.group_id, failed_at_ms)
-    whole = DeadLetter(record.key, record.value, record.headers + reason)
+    whole = DeadLetter(record.key, record.value, kept_headers(record.headers) + reason)
     if _bytes_at_most(whole) <= limits.record_bytes_max:
         return whole
     return _stub(record, reason)
@@ -58,7 +86,9 @@ def dead_letter(
 def _reason_headers(
     record: Record, rejection: Rejection, group_id: str, failed_at_ms: int
 ) -> Headers:
+    identity = letter_id(record.topic, record.partition, record.offset, record.value)
     headers = [
+        (ID_HEADER, identity),
         (TOPIC_HEADER, record.topic),
         (PARTITION_HEADER, str(record.partition)),
         (OFFSET_HEADER, str(record.offset)),

@@ -8,7 +8,7 @@ from typing import Final, assert_never
 from pydantic import ValidationError
 
 from reservation_worker.contracts.cloudevents import Content, read_content, type_table
-from reservation_worker.contracts.fields import OUT_OF_BOUNDS, WRONG_VALUE
+from reservation_worker.contracts.fields import OUT_OF_BOUNDS, STATED_MIN_MS, WRONG_VALUE
 from reservation_worker.contracts.inputs import (
     BODY_OF,
     WITHIN,
@@ -23,6 +23,7 @@ from reservation_worker.contracts.inputs import (
 )
 from reservation_worker.contracts.json_text import JsonObject
 from reservation_worker.contracts.records import Record, Rejection, RejectionCode, record_bytes
+from reservation_worker.contracts.strangers import Strangers
 from reservation_worker.domain.deadline import (
     DeadlineRules,
     OrderTerms,
@@ -40,14 +41,18 @@ from reservation_worker.domain.facts import (
     OrderLine,
     PaymentApproved,
 )
+from reservation_worker.domain.values import value_class
 
 RECORD_BYTES_MAX = 1024 * 1024
 """Key, value and headers of an input record together, unless a setting says otherwise."""
-YEAR_2000_MS = 946_684_800_000
-"""A record's timestamp before it is none: that of a producer without a clock, or without one."""
 CLOCK_SKEW_MS = 10 * 60 * 1000
-"""How far a fact may lie ahead of its record's timestamp, unless a setting says otherwise."""
+"""How far a fact may lie ahead of its record's timestamp, and of now, unless a setting says
+otherwise.
+"""
+LONGEST_PERIOD_MS = 400 * 24 * 60 * 60 * 1000
+"""How long after its completion an order may be held unpaid, unless a setting says otherwise."""
 
+_DAY_MS: Final = 24 * 60 * 60 * 1000
 _NULL_VALUE = Rejection(RejectionCode.NULL_VALUE, None, "The record has no value.")
 _TOO_LARGE = Rejection(
     RejectionCode.PAYLOAD_TOO_LARGE, None, "The record is larger than record_bytes_max."
@@ -63,7 +68,7 @@ _SENTENCES: Final[Mapping[str, str]] = {
     "bool_type": "The field must be true or false.",
     "model_type": "The field must be an object.",
     "model_attributes_type": "The field must be an object.",
-    "tuple_type": "The field must be an array.",
+    "tuple_type": "The field must be an array; null is not the same as absent.",
     "too_short": "The array must not be empty.",
     "too_long": "The array has too many elements.",
     "greater_than_equal": "The integer is below its lower bound.",
@@ -96,8 +101,23 @@ class DecoderConfig:
     account_defaults: AccountPolicy = field(default_factory=AccountPolicy)
     accounts: Mapping[str, AccountPolicy] = field(default_factory=lambda: MappingProxyType({}))
     """Policies of accounts that do not have the default one."""
+    accounts_allowed: Mapping[str, frozenset[str]] = field(
+        default_factory=lambda: MappingProxyType({})
+    )
+    """By name of an input topic the accounts that may be on it; a topic not named carries all."""
     clock_skew_ms: int = CLOCK_SKEW_MS
+    longest_period_ms: int = LONGEST_PERIOD_MS
     record_bytes_max: int = RECORD_BYTES_MAX
+
+
+@value_class(frozen=True, slots=True)
+class _Reader:
+    """What reads the records of one topic."""
+
+    kind: FactKind
+    validate: Callable[[JsonObject], AnyInputBody]
+    strangers: Strangers
+    accounts_allowed: frozenset[str] | None
 
 
 class Decoder:
@@ -105,8 +125,13 @@ class Decoder:
 
     def __init__(self, config: DecoderConfig) -> None:
         """Prepare what every record needs."""
-        self._readers: dict[str, tuple[FactKind, Callable[[JsonObject], AnyInputBody]]] = {
-            topic: (kind, BODY_OF[kind].__pydantic_validator__.validate_python)
+        self._readers = {
+            topic: _Reader(
+                kind,
+                BODY_OF[kind].__pydantic_validator__.validate_python,
+                Strangers(kind),
+                config.accounts_allowed.get(topic),
+            )
             for topic, kind in config.topics.items()
         }
         self._types = type_table(config.type_aliases)
@@ -114,29 +139,30 @@ class Decoder:
         self._account_defaults = config.account_defaults
         self._accounts = dict(config.accounts)
         self._clock_skew_ms = config.clock_skew_ms
+        self._longest_period_ms = config.longest_period_ms
         self._record_bytes_max = config.record_bytes_max
 
-    def decode(self, record: Record) -> InputFact | Rejection:
-        """Return what a record states.
+    def decode(self, record: Record, now_ms: int) -> InputFact | Rejection:
+        """Return what a record states; `now_ms` is the latest of the clocks at hand.
 
         Raises:
             KeyError: the record is not of an input topic.
         """
-        kind, validate = self._readers[record.topic]
-        if record_bytes(record) > self._record_bytes_max:
-            return _TOO_LARGE
-        if record.value is None:
-            return _NULL_VALUE
-        content = read_content(record.value, record.headers, kind, self._types)
+        reader = self._readers[record.topic]
+        content = self._content(record, reader.kind)
         if isinstance(content, Rejection):
             return content
-        body = self._validate(content, validate)
+        body = self._body(content, reader)
         if isinstance(body, Rejection):
             return body
         cause = Cause(
             record.topic, record.partition, record.offset, content.event_id, content.traceparent
         )
-        latest_ms = record.timestamp_ms + self._clock_skew_ms
+        timestamp_ms = record.timestamp_ms
+        if not STATED_MIN_MS <= timestamp_ms < now_ms:
+            # Missing, no time of ours, or the word of a clock that is ahead.
+            timestamp_ms = now_ms
+        latest_ms = timestamp_ms + self._clock_skew_ms
         prefix = content.pointer_prefix
         match body:
             case OrderCompletedBody():
@@ -153,16 +179,25 @@ class Decoder:
             case _:
                 assert_never(body)
 
-    def _validate(
-        self, content: Content, validate: Callable[[JsonObject], AnyInputBody]
-    ) -> AnyInputBody | Rejection:
-        body: JsonObject = content.body
-        if self._default_account is not None and body.get("account") is None:
-            body = body | {"account": self._default_account}
+    def _content(self, record: Record, kind: FactKind) -> Content | Rejection:
+        if record_bytes(record) > self._record_bytes_max:
+            return _TOO_LARGE
+        if record.value is None:
+            return _NULL_VALUE
+        return read_content(record.value, record.headers, kind, self._types)
+
+    def _body(self, content: Content, reader: _Reader) -> AnyInputBody | Rejection:
+        fields, prefix = content.body, content.pointer_prefix
+        if self._default_account is not None and fields.get("account") is None:
+            fields = fields | {"account": self._default_account}
         try:
-            return validate(body)
+            body = reader.validate(fields)
         except ValidationError as error:
-            return _rejection(error, content.pointer_prefix)
+            return reader.strangers.instead_of(fields, prefix) or _rejection(error, prefix)
+        allowed = reader.accounts_allowed
+        if allowed is not None and body.account not in allowed:
+            return _not_allowed(prefix)
+        return reader.strangers.misunderstood(fields, body, prefix) or body
 
     def _policy(self, account: str) -> AccountPolicy:
         return self._accounts.get(account, self._account_defaults)
@@ -179,7 +214,7 @@ class Decoder:
         return end_of_day_ms(
             body.invoiced_at_ms,
             policy.deadline_rules.time_zone,
-            told_at_ms=None if record_ms < YEAR_2000_MS else record_ms,
+            told_at_ms=None if record_ms < STATED_MIN_MS else record_ms,
         )
 
     def _order_completed(
@@ -199,10 +234,16 @@ class Decoder:
         try:
             expires_at_ms = deadline_ms(self._policy(body.account).deadline_rules, terms)
         except (OverflowError, ValueError):
-            return Rejection(
-                RejectionCode.OUT_OF_BOUNDS,
-                prefix + _deadline_pointer(terms),
-                "The deadline lies outside the years 1 to 9999.",
+            return _deadline_out_of_bounds(prefix, terms, "lies outside the years 1 to 9999")
+        if expires_at_ms < body.completed_at_ms:
+            return _deadline_out_of_bounds(prefix, terms, "lies before the order's completed_at")
+        if expires_at_ms - body.completed_at_ms > self._longest_period_ms:
+            days = self._longest_period_ms // _DAY_MS
+            return _deadline_out_of_bounds(
+                prefix,
+                terms,
+                f"lies more than {days} days after the order's completed_at "
+                "(input.longest_period_days)",
             )
         lines = tuple(
             [
@@ -277,19 +318,36 @@ def _balance_counted(
     )
 
 
-def _line_units(lines: tuple[LineUnitsBody, ...] | None) -> tuple[LineUnits, ...]:
-    return tuple([LineUnits(line.line_id, line.quantity) for line in lines or ()])
+def _line_units(lines: tuple[LineUnitsBody, ...]) -> tuple[LineUnits, ...]:
+    return tuple([LineUnits(line.line_id, line.quantity) for line in lines])
 
 
 def _clock_skew(prefix: str, field_name: str) -> Rejection:
     return Rejection(
         RejectionCode.CLOCK_SKEW,
         f"{prefix}/{field_name}",
-        "The time lies too far ahead of the record's own timestamp.",
+        "The time lies too far ahead of the record's own timestamp, or of now.",
+    )
+
+
+def _not_allowed(prefix: str) -> Rejection:
+    return Rejection(
+        RejectionCode.ACCOUNT_NOT_ALLOWED,
+        f"{prefix}/account",
+        "The account is none of those that input.accounts_allowed lists for this topic.",
+    )
+
+
+def _deadline_out_of_bounds(prefix: str, terms: OrderTerms, how: str) -> Rejection:
+    return Rejection(
+        RejectionCode.OUT_OF_BOUNDS, prefix + _deadline_pointer(terms), f"The deadline {how}."
     )
 
 
 def _deadline_pointer(terms: OrderTerms) -> str:
+    """Return the pointer of the field that has decided."""
+    if terms.reservation_expires_at_ms is not None:
+        return "/reservation_expires_at"
     if terms.reservation_ttl_seconds is not None:
         return "/reservation_ttl_seconds"
     if terms.due_date is not None:

@@ -7,7 +7,7 @@ from typing import Annotated, Final
 from pydantic import AfterValidator, Field, PlainValidator, Strict, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
-from reservation_worker.contracts.instants import parse_date, parse_instant_ms
+from reservation_worker.contracts.instants import lacks_offset, parse_date, parse_instant_ms
 from reservation_worker.domain.deadline import INSTANT_MAX_MS
 from reservation_worker.domain.facts import (
     ID_BYTES_MAX,
@@ -23,6 +23,13 @@ WRONG_VALUE: Final = "wrong_value"
 
 INSTANT_MIN_MS: Final = -62_135_596_800_000
 """0001-01-01T00:00:00Z: the first instant that RFC 3339 and Python can write."""
+STATED_MIN_MS: Final = 946_684_800_000
+"""2000-01-01T00:00:00Z: what is earlier is some language's empty date, or seconds that were taken
+for milliseconds, and no event of a shop.
+"""
+_STATED_DATE_MIN: Final = date(2000, 1, 1)
+_STATED_YEAR: Final = "^[2-9][0-9]{3}-"
+"""As far as a pattern can say that nothing is earlier than the year 2000."""
 
 _HAS_CONTROL_CHARACTER = re.compile(r"[\x00-\x1f\x7f-\x9f]").search
 
@@ -52,20 +59,44 @@ def _check_instant(value: object) -> int:
         try:
             instant_ms = parse_instant_ms(value)
         except (ValueError, OverflowError):
-            pass
+            if lacks_offset(value):
+                raise PydanticCustomError(
+                    WRONG_VALUE, "The time has no offset: Z, or one such as +02:00, must follow."
+                ) from None
         else:
             if INSTANT_MIN_MS <= instant_ms <= INSTANT_MAX_MS:
                 return instant_ms
             raise PydanticCustomError(OUT_OF_BOUNDS, "The time lies outside the years 1 to 9999.")
+    elif isinstance(value, int | float) and not isinstance(value, bool):
+        raise PydanticCustomError(
+            WRONG_VALUE,
+            "The field is a number; it must be text, an RFC 3339 time with an offset.",
+        )
     raise PydanticCustomError(WRONG_VALUE, "The field must be an RFC 3339 time with an offset.")
 
 
-def _check_date(value: object) -> date:
+def _check_stated_instant(value: object) -> int:
+    try:
+        instant_ms = parse_instant_ms(value)  # type: ignore[arg-type]  # if not text, it is told
+    except (TypeError, ValueError, OverflowError):
+        instant_ms = _check_instant(value)
+    if STATED_MIN_MS <= instant_ms <= INSTANT_MAX_MS:
+        return instant_ms
+    if instant_ms < STATED_MIN_MS:
+        raise PydanticCustomError(OUT_OF_BOUNDS, "The time lies before 2000-01-01.")
+    return _check_instant(value)
+
+
+def _check_stated_date(value: object) -> date:
     if isinstance(value, str):
         try:
-            return parse_date(value)
+            stated = parse_date(value)
         except ValueError:
             pass
+        else:
+            if stated >= _STATED_DATE_MIN:
+                return stated
+            raise PydanticCustomError(OUT_OF_BOUNDS, "The date lies before 2000-01-01.")
     raise PydanticCustomError(WRONG_VALUE, "The field must be a date of the form YYYY-MM-DD.")
 
 
@@ -91,9 +122,18 @@ Instant = Annotated[
     WithJsonSchema({"type": "string", "format": "date-time"}),
 ]
 """RFC 3339 outside, milliseconds since the epoch inside."""
-Day = Annotated[
-    date, PlainValidator(_check_date), WithJsonSchema({"type": "string", "format": "date"})
+StatedInstant = Annotated[
+    int,
+    PlainValidator(_check_stated_instant),
+    WithJsonSchema({"type": "string", "format": "date-time", "pattern": _STATED_YEAR}),
 ]
+"""The same of an input: not before the year 2000."""
+StatedDay = Annotated[
+    date,
+    PlainValidator(_check_stated_date),
+    WithJsonSchema({"type": "string", "format": "date", "pattern": _STATED_YEAR}),
+]
+"""A date of an input: not before the year 2000."""
 LineQuantity = Annotated[int, Strict(), Field(ge=1, le=LINE_QUANTITY_MAX)]
 LineUnitsCount = Annotated[int, Strict(), Field(ge=0, le=LINE_QUANTITY_MAX)]
 StockUnits = Annotated[int, Strict(), Field(ge=-STOCK_UNITS_MAX, le=STOCK_UNITS_MAX)]

@@ -1,6 +1,6 @@
 """The bodies of the five events that are read.
 
-Unknown fields are ignored, because a writer may be newer.
+Unknown fields are ignored, because a writer may be newer; `strangers` tells which are not.
 """
 
 from enum import StrEnum
@@ -17,12 +17,12 @@ from pydantic_core import PydanticCustomError
 
 from reservation_worker.contracts.fields import (
     WRONG_VALUE,
-    Day,
     Flag,
     Id,
-    Instant,
     LineQuantity,
     Seconds,
+    StatedDay,
+    StatedInstant,
     StockUnits,
     Text,
 )
@@ -73,7 +73,7 @@ class PaymentTermsBody(InputBody):
     """How the order will be paid; the due date decides how long its units are held."""
 
     method: Id | None = None
-    due_date: Day | None = None
+    due_date: StatedDay | None = None
 
 
 _LineBody = TypeVar("_LineBody", LineUnitsBody, OrderLineBody)
@@ -103,12 +103,12 @@ class OrderCompletedBody(InputBody):
 
     account: Id
     order_id: Id
-    completed_at_ms: Annotated[Instant, Field(alias="completed_at")]
+    completed_at_ms: Annotated[StatedInstant, Field(alias="completed_at")]
     lines: Lines[OrderLineBody]
     payment: PaymentTermsBody | None = None
-    reservation_expires_at_ms: Annotated[Instant | None, Field(alias="reservation_expires_at")] = (
-        None
-    )
+    reservation_expires_at_ms: Annotated[
+        StatedInstant | None, Field(alias="reservation_expires_at")
+    ] = None
     reservation_ttl_seconds: Seconds | None = None
     incomplete: Flag | None = None
 
@@ -118,7 +118,7 @@ class PaymentApprovedBody(InputBody):
 
     account: Id
     order_id: Id
-    approved_at_ms: Annotated[Instant, Field(alias="approved_at")]
+    approved_at_ms: Annotated[StatedInstant, Field(alias="approved_at")]
     payment_id: Id | None = None
 
 
@@ -129,13 +129,14 @@ class OrderInvoicedBody(InputBody):
 
     account: Id
     order_id: Id
-    invoiced_at_ms: Annotated[Instant, Field(alias="invoiced_at")]
+    invoiced_at_ms: Annotated[StatedInstant, Field(alias="invoiced_at")]
     invoice_id: Id | None = None
-    lines: Lines[LineUnitsBody] | None = None
+    lines: Lines[LineUnitsBody] = Field(default_factory=tuple)
+    """Empty where none are named; null and an empty array are not the same as none."""
 
     @model_validator(mode="after")
     def _check_invoice_id(self) -> Self:
-        if self.lines is not None and self.invoice_id is None:
+        if self.lines and self.invoice_id is None:
             raise PydanticCustomError(
                 WRONG_VALUE,
                 "An invoice that names lines needs an invoice_id.",
@@ -153,14 +154,15 @@ class OrderCanceledBody(InputBody):
 
     account: Id
     order_id: Id
-    canceled_at_ms: Annotated[Instant, Field(alias="canceled_at")]
+    canceled_at_ms: Annotated[StatedInstant, Field(alias="canceled_at")]
     cancellation_id: Id | None = None
     reason: Text | None = None
-    lines: Lines[LineUnitsBody] | None = None
+    lines: Lines[LineUnitsBody] = Field(default_factory=tuple)
+    """As of an invoice."""
 
     @model_validator(mode="after")
     def _check_cancellation_id(self) -> Self:
-        if self.lines is not None and self.cancellation_id is None:
+        if self.lines and self.cancellation_id is None:
             raise PydanticCustomError(
                 WRONG_VALUE,
                 "A cancellation that names lines needs a cancellation_id.",
@@ -176,7 +178,7 @@ class InventoryUpdatedBody(InputBody):
     warehouse_id: Id
     sku: Id
     on_hand: StockUnits
-    counted_at_ms: Annotated[Instant, Field(alias="counted_at")]
+    counted_at_ms: Annotated[StatedInstant, Field(alias="counted_at")]
     limit: StockUnits | None = None
     unlimited: Flag | None = None
 

@@ -4,9 +4,9 @@ import re
 from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
 
-_RFC_3339 = re.compile(
-    r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt][0-9]{2}:[0-9]{2}:[0-9]{2}"
-    r"(?:\.[0-9]{1,30})?(?:[Zz]|[+-][0-9]{2}:[0-9]{2})"
+_INSTANT = re.compile(
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt][0-9]{2}:[0-9]{2}"
+    r"(?::[0-9]{2}(?:\.[0-9]{1,30})?)?(?:[Zz]|[+-][0-9]{2}:?[0-9]{2})"
 ).fullmatch
 _FULL_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}").fullmatch
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -16,12 +16,13 @@ _DAY_MS = 24 * 60 * 60 * 1000
 def parse_instant_ms(text: str) -> int:
     """Read an RFC 3339 time with an offset; digits below a millisecond are cut off.
 
-    A leap second (``:60``) is not understood.
+    Seconds and the colon of the offset may be missing: nothing else can be meant. A leap second
+    (``:60``) is not understood.
 
     Raises:
         ValueError: the text is not such a time.
     """
-    if _RFC_3339(text) is None:
+    if _INSTANT(text) is None:
         raise ValueError("not an RFC 3339 time with an offset")
     try:
         since_epoch = datetime.fromisoformat(text) - _EPOCH
@@ -30,6 +31,11 @@ def parse_instant_ms(text: str) -> int:
     return (
         since_epoch.days * _DAY_MS + since_epoch.seconds * 1000 + since_epoch.microseconds // 1000
     )
+
+
+def lacks_offset(text: str) -> bool:
+    """Tell whether a text would be a time if it had an offset."""
+    return _INSTANT(text) is None and _INSTANT(text + "Z") is not None
 
 
 def parse_date(text: str) -> date:

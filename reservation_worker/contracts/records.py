@@ -111,6 +111,10 @@ def step_of(headers: Mapping[str, str | bytes | None] | Mapping[str, bytes]) -> 
     return 0 if found is None else int(found["step"])
 
 
+SOURCE_HEADER: Final = "ce_source"
+"""Which deployment has published an event."""
+
+
 @value_class(frozen=True, slots=True)
 class PublishedRecord:
     """One record of an output topic, read back."""

@@ -8,11 +8,13 @@ from reservation_worker.contracts.dead_letters import (
     CODE_HEADER,
     FAILED_AT_HEADER,
     FINGERPRINT_HEADER,
+    ID_HEADER,
     MESSAGE_HEADER,
     OFFSET_HEADER,
     PARTITION_HEADER,
     TOPIC_HEADER,
     fingerprint,
+    letter_id,
 )
 from reservation_worker.contracts.instants import instant_text
 from reservation_worker.contracts.records import (
@@ -60,15 +62,6 @@ def orphan_record(removed: ReservationRemoved) -> OutputRecord:
     it: whoever publishes it adds that.
     """
     topic, partition, offset = removed.early_facts[0]
-    headers = (
-        (TOPIC_HEADER, topic),
-        (PARTITION_HEADER, str(partition)),
-        (OFFSET_HEADER, str(offset)),
-        (MESSAGE_HEADER, _ORPHANED.message),
-        (CODE_HEADER, _ORPHANED.code.value),
-        (FINGERPRINT_HEADER, fingerprint(_ORPHANED, topic)),
-        (FAILED_AT_HEADER, instant_text(removed.removed_at_ms)),
-    )
     stub = {
         "dead_letter_stub": {
             "account": removed.reservation_id.account,
@@ -79,10 +72,21 @@ def orphan_record(removed: ReservationRemoved) -> OutputRecord:
             ],
         }
     }
+    value = msgspec.json.encode(stub)
+    headers = (
+        (ID_HEADER, letter_id(topic, partition, offset, value)),
+        (TOPIC_HEADER, topic),
+        (PARTITION_HEADER, str(partition)),
+        (OFFSET_HEADER, str(offset)),
+        (MESSAGE_HEADER, _ORPHANED.message),
+        (CODE_HEADER, _ORPHANED.code.value),
+        (FINGERPRINT_HEADER, fingerprint(_ORPHANED, topic)),
+        (FAILED_AT_HEADER, instant_text(removed.removed_at_ms)),
+    )
     return OutputRecord(
         OutputTopic.DEAD_LETTER,
         ANY_PARTITION,
         removed.reservation_id.key.encode(),
-        msgspec.json.encode(stub),
+        value,
         tuple((name, value.encode()) for name, value in headers),
     )

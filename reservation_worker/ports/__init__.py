@@ -8,6 +8,7 @@ from reservation_worker.ports.errors import (
     CommitFateUnknown,
     FatallyBroken,
     OwnershipLost,
+    PartitionUnreachable,
     ShardMoves,
     StoreUnavailable,
     Unavailable,
@@ -27,11 +28,13 @@ from reservation_worker.ports.kafka import (
 )
 from reservation_worker.ports.restoring import (
     Outputs,
+    PublishedBy,
     ReadBack,
     Restoring,
     Turn,
 )
 from reservation_worker.ports.store import (
+    RECORD_AHEAD_MAX_MS,
     DueWork,
     Look,
     OutboxEntry,
@@ -70,6 +73,7 @@ from reservation_worker.ports.waypoints import (
 )
 
 __all__ = [
+    "RECORD_AHEAD_MAX_MS",
     "UNWATCHED",
     "Books",
     "BrokerUnavailable",
@@ -92,11 +96,13 @@ __all__ = [
     "OwnedShards",
     "OwnershipLost",
     "Partition",
+    "PartitionUnreachable",
     "PaymentEnds",
     "PaymentOffsets",
     "Polled",
     "Position",
     "Positions",
+    "PublishedBy",
     "PublishedTopics",
     "ReadBack",
     "ReservationsLook",

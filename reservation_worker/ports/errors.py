@@ -4,6 +4,7 @@ Unavailable                  an outage: wait, try again; nothing is lost
   StoreUnavailable             Redis cannot be reached, is full, read-only, busy or failing over
     ShardMoves                   one shard is on its way to another server; the others answer
   BrokerUnavailable            Kafka cannot be reached, or refuses for now
+    PartitionUnreachable         one partition cannot be read; the others can
 OwnershipLost                this process no longer owns what it acted for: drop it, begin again
 CommitFateUnknown            a transaction may or may not have been committed: take over anew
 FatallyBroken                a client or a shard that can only be given up
@@ -37,6 +38,13 @@ class ShardMoves(StoreUnavailable):
 
 class BrokerUnavailable(Unavailable):
     """Kafka cannot be reached, or refuses to work for now."""
+
+
+class PartitionUnreachable(BrokerUnavailable):
+    """One partition cannot be read: it has no leader, or a transaction is still open in it.
+
+    The others are not concerned.
+    """
 
 
 class OwnershipLost(Exception):

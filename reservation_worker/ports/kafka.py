@@ -149,9 +149,28 @@ class Topics(Protocol):
         """Return what keeps the worker from its work, a sentence each."""
         ...
 
+    def unreachable_shards(self) -> Mapping[int, str]:
+        """Return the shards of which nothing can be published or read back now, and why."""
+        ...
+
 
 class Transactions(Protocol[Written_contra]):
     """The producer that publishes outboxes and positions together."""
+
+    @property
+    def producer(self) -> str:
+        """What it is called: of two with one name, only the newer one may commit."""
+        ...
+
+    def end_of(self, producer: str) -> None:
+        """End without effect what another producer has left open; it commits nothing more.
+
+        Harmless if it lives: it takes its shards over anew.
+
+        Raises:
+            BrokerUnavailable: Kafka does not answer.
+        """
+        ...
 
     def prepare(self) -> None:
         """Have a producer with no transaction of an earlier one left open.

@@ -60,6 +60,16 @@ class Restoring(Protocol[Published_contra]):
         ...
 
 
+@value_class(frozen=True, slots=True)
+class PublishedBy:
+    """A source that records of an output partition name."""
+
+    topic: str
+    source: str
+    first_offset: int
+    last_offset: int
+
+
 class ReadBack(Protocol[Published_co]):
     """One pass over what is published of a shard: all stocks first, then all reservations.
 
@@ -79,6 +89,11 @@ class ReadBack(Protocol[Published_co]):
     @property
     def highest_step(self) -> int:
         """The highest step whose events have been returned; 0: none."""
+        ...
+
+    @property
+    def sources(self) -> Sequence[PublishedBy]:
+        """Who has published what has been returned; records without a source are nobody's."""
         ...
 
     def read(self, records_max: int) -> Sequence[Published_co]:

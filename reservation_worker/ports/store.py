@@ -15,6 +15,12 @@ Written_co = TypeVar("Written_co", covariant=True)
 """A record for an output topic, as the store gives it."""
 
 
+RECORD_AHEAD_MAX_MS = 400 * 24 * 60 * 60 * 1000
+"""How far a record's timestamp may lie ahead of all other clocks and still be taken for a time: as
+far as a deadline, by which its producer may hold units as well.
+"""
+
+
 class StepRefusal(StrEnum):
     """Why the store did not run a step: nothing was changed."""
 
@@ -70,6 +76,18 @@ class StepCall:
     shard: int
     epoch: int
     facts: Sequence[Fact]
+    records_at_ms: int = 0
+    """The latest timestamp of the records that stated the facts; 0: nobody wrote any."""
+
+    def applied_at_ms(self, now_ms: int) -> int:
+        """Return when the step is applied: by the latest of the clocks at hand, one given.
+
+        What a step changes is kept for so long after this moment that nobody can send its facts
+        again: too late costs memory, too early sells units twice. But a record's timestamp is its
+        producer's word, and one that is far ahead of all other clocks counts only as far as a
+        deadline may lie ahead.
+        """
+        return max(now_ms, min(self.records_at_ms, now_ms + RECORD_AHEAD_MAX_MS))
 
 
 @value_class(frozen=True, slots=True)
@@ -110,6 +128,8 @@ class ShardState:
     foreign: str = ""
     """The other deployment whose state it is, of which nothing else is told; empty: there is none.
     """
+    producer: str = ""
+    """What its last owner calls its producer, whose transaction may be open; empty: not known."""
 
 
 @value_class(frozen=True, slots=True)

@@ -9,6 +9,7 @@ import structlog
 from reservation_worker.contracts.records import OutputRecord, PublishedRecord
 from reservation_worker.ports import (
     Clock,
+    FatallyBroken,
     Membership,
     Outputs,
     Position,
@@ -19,6 +20,7 @@ from reservation_worker.ports import (
     Turn,
     Waypoint,
 )
+from reservation_worker.recovery.strangers import stranger_among
 from reservation_worker.telemetry.log_events import SHARD_REBUILD_PROGRESSED
 
 STEPS_SKIPPED_WITHOUT_POSITION: Final = 1_000_000
@@ -44,6 +46,8 @@ class RebuildParts:
     transactions: Transactions[OutputRecord]
     clock: Clock
     waypoint: Callable[[Waypoint], None]
+    event_source: str
+    """What this deployment's own records name as their source."""
 
 
 class Rebuild:
@@ -54,9 +58,19 @@ class Rebuild:
     """
 
     def __init__(
-        self, shard: int, position: Position, config: RebuildConfig, parts: RebuildParts
+        self,
+        shard: int,
+        position: Position,
+        config: RebuildConfig,
+        parts: RebuildParts,
+        *,
+        adopts: bool,
     ) -> None:
-        """Go on from a shard that is marked for it in the minted epoch."""
+        """Go on from a shard that is marked for it in the minted epoch.
+
+        Where it adopts, whatever source the records name, they are this deployment's from now on.
+        """
+        self._adopts = adopts
         self.records_total = 0
         self._shard = shard
         self._position = position
@@ -123,6 +137,7 @@ class Rebuild:
     def _restore(self, reading: ReadBack[PublishedRecord]) -> StepRefused | None:
         if not self._unwritten:
             records = reading.read(self._config.records_per_read_max)
+            self._refuse_strangers(reading)
             self.records_total += len(records)
             self._unwritten = list({record.key: record for record in records}.values())
         written = self._unwritten[: self._config.records_per_write_max]
@@ -135,6 +150,20 @@ class Rebuild:
         del self._unwritten[: len(written)]
         self._parts.waypoint(Waypoint.REBUILD_RESTORED)
         return None
+
+    def _refuse_strangers(self, reading: ReadBack[PublishedRecord]) -> None:
+        if self._adopts:
+            return
+        own = self._parts.event_source
+        stranger = stranger_among(reading.sources, own, self._position.step)
+        if stranger is not None:
+            raise FatallyBroken(
+                f"records up to offset {stranger.last_offset} of {stranger.topic} are of the "
+                f"source {stranger.source}, not of {own}. Two groups on the same topics would "
+                "publish everything twice, so nothing is published here. If that one still runs, "
+                "give this one topics of its own; if it has come to an end, or was renamed to this "
+                "one: reservation-worker rebuild --all --adopt"
+            )
 
     def _finish(self, membership: Membership, highest_step: int) -> Position | StepRefused:
         """Commit the position first: a rebuild that ends in between is begun again."""

@@ -9,11 +9,14 @@ from dataclasses import dataclass, replace
 import structlog
 
 from reservation_worker.contracts.records import OutputRecord, PublishedRecord
+from reservation_worker.contracts.written import EVENT_SOURCE
 from reservation_worker.ports import (
+    BrokerUnavailable,
     Clock,
     FatallyBroken,
     Membership,
     Outputs,
+    PartitionUnreachable,
     Position,
     Restoring,
     ShardGroup,
@@ -25,7 +28,10 @@ from reservation_worker.ports import (
     Transactions,
     Waypoint,
 )
+from reservation_worker.ports.foreign import foreign_state
+from reservation_worker.recovery.former_owners import FormerOwners
 from reservation_worker.recovery.rebuild import Rebuild, RebuildConfig, RebuildParts
+from reservation_worker.telemetry.labels import LostReason
 from reservation_worker.telemetry.log_events import (
     SHARD_REBUILD_BEGAN,
     SHARD_REBUILD_GIVEN_UP,
@@ -34,10 +40,18 @@ from reservation_worker.telemetry.log_events import (
 )
 from reservation_worker.telemetry.metrics import Metrics
 
+LACKS_SOMETHING = (
+    "Something is not there that must be: a step that is to be published next, or what an index "
+    "names."
+)
 ON_ITS_WAY = (
     "It is on its way from one server of the Redis Cluster to another one. Nothing is lost: it "
     "goes on when it has arrived."
 )
+
+
+def _waits(error: PartitionUnreachable) -> str:
+    return f"It waits alone, and is tried again: {error}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +66,8 @@ class RecoveryParts:
     clock: Clock
     metrics: Metrics
     waypoint: Callable[[Waypoint], None] = lambda _waypoint: None
+    event_source: str = EVENT_SOURCE
+    """What this deployment's own records name as their source."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,10 +89,16 @@ class Recovery:
         self._parts = parts
         self._rebuild = rebuild or RebuildConfig()
         self._rebuild_parts = RebuildParts(
-            parts.restoring, parts.outputs, parts.transactions, parts.clock, parts.waypoint
+            parts.restoring,
+            parts.outputs,
+            parts.transactions,
+            parts.clock,
+            parts.waypoint,
+            parts.event_source,
         )
+        self._former = FormerOwners(parts.store, parts.transactions, parts.clock)
         self._rebuilds: dict[int, Rebuild] = {}
-        self._distrusted: set[int] = set()
+        self._distrusted: dict[int, str] = {}
         self._logger = structlog.get_logger()
 
     @property
@@ -84,9 +106,9 @@ class Recovery:
         """The shards that are being rebuilt, or wait for it."""
         return frozenset(self._rebuilds)
 
-    def distrust(self, shard: int) -> None:
+    def distrust(self, shard: int, why: str) -> None:
         """Have a shard rebuilt when it is taken over next, whatever its ``meta`` says."""
-        self._distrusted.add(shard)
+        self._distrusted[shard] = why
 
     def forget(self, shards: Iterable[int]) -> None:
         """Give up rebuilds: the shards are somebody else's, or will be taken over again."""
@@ -114,6 +136,9 @@ class Recovery:
         except ShardMoves:
             self.forget((shard,))
             return TakeOver({}, {shard: ON_ITS_WAY})
+        except PartitionUnreachable as error:
+            self.forget((shard,))
+            return TakeOver({}, {shard: _waits(error)})
         except FatallyBroken as error:
             self.forget((shard,))
             return TakeOver({}, {shard: f"It cannot be rebuilt: {error}"})
@@ -141,7 +166,7 @@ class Recovery:
         """
         parts = self._parts
         parts.transactions.prepare()
-        positions = parts.group.positions(shards)
+        positions = self._positions(shards)
         parts.waypoint(Waypoint.TAKEOVER_POSITION_READ)
         held = {
             shard: (
@@ -157,9 +182,14 @@ class Recovery:
         minted: dict[int, Position] = {}
         for shard, last in known.items():
             try:
-                minted[shard] = self._mint(shard, last)
+                state = parts.store.inspect(shard)
             except ShardMoves:
                 held[shard] = ON_ITS_WAY
+                continue
+            if state.foreign:
+                held[shard] = foreign_state(state.foreign)
+            else:
+                minted[shard] = self._mint(last, state.epoch)
         if not minted:
             return TakeOver({}, held)
         parts.transactions.commit((), minted, membership)
@@ -171,12 +201,24 @@ class Recovery:
                     owned[shard] = position
             except ShardMoves:
                 held[shard] = ON_ITS_WAY
+            except PartitionUnreachable as error:
+                held[shard] = _waits(error)
         return TakeOver(owned, held)
+
+    def _positions(self, shards: Sequence[int]) -> Mapping[int, Position | None]:
+        try:
+            return self._parts.group.positions(shards)
+        except BrokerUnavailable as error:
+            if error.reason is not LostReason.TIMED_OUT or not self._former.end(shards):
+                raise
+            return self._parts.group.positions(shards)
 
     def _verify_and_claim(self, shard: int, position: Position) -> bool:
         """Tell whether the shard is claimed; if not, its rebuild has begun, or it is too late."""
         parts = self._parts
         state = parts.store.inspect(shard)
+        if state.foreign:
+            return False
         problem = self._problem(shard, position, state)
         parts.waypoint(Waypoint.TAKEOVER_VERIFIED)
         if problem is not None:
@@ -197,8 +239,10 @@ class Recovery:
         ):
             return
         self._parts.waypoint(Waypoint.REBUILD_BEGUN)
-        self._distrusted.discard(shard)
-        self._rebuilds[shard] = Rebuild(shard, position, self._rebuild, self._rebuild_parts)
+        self._distrusted.pop(shard, None)
+        self._rebuilds[shard] = Rebuild(
+            shard, position, self._rebuild, self._rebuild_parts, adopts=state.adopts
+        )
         self._show()
         self._logger.warning(SHARD_REBUILD_BEGAN, shard=shard, reason=problem)
 
@@ -207,9 +251,8 @@ class Recovery:
         metrics.rebuilding_shards.set(len(self._rebuilds))
         metrics.rebuild_records_left.set(sum(one.records_left for one in self._rebuilds.values()))
 
-    def _mint(self, shard: int, position: Position | None) -> Position:
+    def _mint(self, position: Position | None, stored_epoch: int) -> Position:
         last = position or Position(0, 0, 0, self._shards_total)
-        stored_epoch = self._parts.store.inspect(shard).epoch
         epoch = max(last.minted + 1, stored_epoch + 1, self._parts.clock.now_ms())
         return replace(last, minted=epoch)
 
@@ -217,13 +260,18 @@ class Recovery:
         """Say why a shard's state cannot be trusted; None where it can."""
         published = position.step
         if shard in self._distrusted:
-            return "Its outbox lacks a step that must be published next."
+            return self._distrusted[shard]
         if state.torn and state.demanded:
             return f"Somebody asked for it: {state.demanded}"
         if state.torn:
             return (
                 "A step or a rebuild was cut off in the middle of its writes, or another release "
                 "has laid it out in another way."
+            )
+        if (evicted := _evicted(state)) is not None:
+            return (
+                f"Redis has thrown keys away since the shard was verified ({evicted}): what they "
+                "held may have been the shard's."
             )
         if published == 0 and not self._parts.outputs.yield_nothing(shard):
             return (
@@ -243,3 +291,10 @@ class Recovery:
                 f"step {published}: published changes are missing."
             )
         return None
+
+
+def _evicted(state: ShardState) -> str | None:
+    """Say how many keys the same server has evicted by now; None: none since it was verified."""
+    verified, _, before = state.verified_server.rpartition("/")
+    server, _, now = state.server.rpartition("/")
+    return f"{before} by then, {now} by now" if verified == server and before != now else None

@@ -20,6 +20,23 @@ are JSON in the environment. A secret may be given as a file: the variable with 
 it names the file.
 """
 
+ACCOUNTS_OF_TOPICS = """\
+## Accounts of a topic
+
+Who may write a topic that is read speaks for every account, unless `[input.accounts_allowed]`
+binds the topic (by its default name, whatever name is in use) to a list:
+
+```toml
+[input.accounts_allowed]
+order-canceled = ["acme", "gull"]
+inventory-updated = ["acme"]
+```
+
+An event of another account there is a dead letter, `ACCOUNT_NOT_ALLOWED`. A topic that is not
+named carries all accounts. In the environment:
+`RESERVATION_INPUT__ACCOUNTS_ALLOWED={"inventory-updated": ["acme"]}`.
+"""
+
 
 def settings_page() -> str:
     """Return the page as Markdown."""
@@ -32,6 +49,7 @@ def settings_page() -> str:
         title = f"## `[{section}]`" if section else "## Without a section"
         parts.append("\n".join((title, "", *_table(settings), "")))
     parts.append(_accounts())
+    parts.append(ACCOUNTS_OF_TOPICS)
     return "\n".join(parts)
 
 

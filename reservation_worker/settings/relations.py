@@ -7,6 +7,7 @@ from reservation_worker.settings.model import Settings
 from reservation_worker.settings.security_relations import broken_security_relations
 
 TRANSACTION_TIMEOUT_MS_MAX = 15_000
+DAY_SECONDS = 24 * 60 * 60
 RECORD_OVERHEAD_BYTES = 8_192
 """More than the key and the headers of an event, and Kafka's framing, take."""
 
@@ -18,6 +19,7 @@ def broken_relations(settings: Settings) -> tuple[str, ...]:
         *_sizes(settings),
         *broken_security_relations(settings),
         *_topic_names(settings),
+        *_periods(settings),
     )
 
 
@@ -99,6 +101,27 @@ def _sizes(settings: Settings) -> Iterator[str]:
             f"publish.bytes_per_transaction_max ({publish.bytes_per_transaction_max}): "
             "a step is published in one transaction"
         )
+
+
+def _periods(settings: Settings) -> Iterator[str]:
+    longest_days = settings.input.longest_period_days
+    sections = {"account_defaults": settings.account_defaults}
+    sections |= {f"accounts.{name}": settings.account(name) for name in settings.accounts}
+    for section, account in sections.items():
+        periods = {
+            "default_period_seconds": account.default_period_seconds,
+            "incomplete_period_days": account.incomplete_period_days * DAY_SECONDS,
+        }
+        periods |= {
+            f"payment_method_period_seconds.{method}": period_seconds
+            for method, period_seconds in account.payment_method_period_seconds.items()
+        }
+        for name, period_seconds in periods.items():
+            if period_seconds > longest_days * DAY_SECONDS:
+                yield (
+                    f"{section}.{name} is longer than input.longest_period_days ({longest_days}): "
+                    "every order that it decides would be a dead letter"
+                )
 
 
 def _topic_names(settings: Settings) -> Iterator[str]:

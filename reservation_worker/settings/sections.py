@@ -32,10 +32,16 @@ class KafkaSettings(Section):
     """Brokers to ask first: `host:port`, several separated by commas."""
     group_id: Name = "reservation-worker"
     """Consumer group of the apply loop; the owners of shards form the one with `-shards` behind."""
+    event_source: Annotated[str, Field(pattern=r"^[!-~]{1,200}$")] | None = None
+    """What published events name as their source (`ce_source`); unset: `/reservation-worker/` and
+    the group. A shard is never rebuilt from records of another source unless it is asked for.
+    """
     rebalancing: Literal["eager", "cooperative", "consumer"] = "cooperative"
     """How members share partitions; `consumer` is KIP-848 and needs brokers of 4.0 or newer."""
-    session_timeout_ms: Milliseconds = 45_000
-    """After so long without a heartbeat a worker counts as gone."""
+    session_timeout_ms: Milliseconds = 6_000
+    """After so long without a heartbeat a worker counts as gone; brokers allow no less than their
+    `group.min.session.timeout.ms`, 6 s by default.
+    """
     max_poll_interval_ms: Milliseconds = 300_000
     """After so long without a poll a worker counts as stuck."""
     transaction_timeout_ms: Milliseconds = 15_000
@@ -119,6 +125,10 @@ class RedisSettings(Section):
     """The key of this client's certificate."""
     tls_key_password: SecretStr | None = None
     """What the key is encrypted with."""
+    key_prefix: str = Field("", pattern=r"^[A-Za-z0-9._:-]{0,64}$")
+    """Before the names of all keys: several deployments share a server by names of their own."""
+    persistence_required: bool = True
+    """Refuse a Redis without an append-only file; off: each restart of it is a rebuild."""
     timeout_ms: Milliseconds = 5_000
     """Longest wait for a connection, and for an answer."""
     attempts_max: Annotated[int, Field(ge=1, le=20)] = 3
@@ -170,24 +180,40 @@ class TopicSettings(Section):
     """Time between two looks at whether the topics are still as the guarantees need them."""
 
 
+FactName = Literal[
+    "order-completed",
+    "payment-approved",
+    "order-invoiced",
+    "order-canceled",
+    "inventory-updated",
+]
+"""What the records of a topic that is read state: the default name of the topic."""
+
+
 class InputSettings(Section):
     """What is accepted as an input."""
 
     record_bytes_max: Bytes = 1_048_576
     """Larger records are dead letters."""
     clock_skew_seconds: Annotated[int, Field(ge=0, le=86_400)] = 600
-    """A time further ahead of its record's own timestamp makes the record a dead letter."""
-    type_aliases: dict[
-        str,
-        Literal[
-            "order-completed",
-            "payment-approved",
-            "order-invoiced",
-            "order-canceled",
-            "inventory-updated",
+    """A time further ahead of its record's own timestamp, or of now, makes the record a dead
+    letter; now is the later of the worker's and Redis' clock.
+    """
+    longest_period_days: Annotated[int, Field(ge=1, le=3_650)] = 400
+    """An order that would be held unpaid for longer, by its own word or by a due date, is a dead
+    letter.
+    """
+    type_aliases: dict[str, FactName] = Field(default_factory=dict)
+    """Further CloudEvents types, each with the fact that it states."""
+    accounts_allowed: dict[
+        FactName,
+        Annotated[
+            tuple[Annotated[str, Field(min_length=1, max_length=128)], ...], Field(min_length=1)
         ],
     ] = Field(default_factory=dict)
-    """Further CloudEvents types, each with the fact that it states."""
+    """By topic (its default name) the accounts that its writers may speak for; events of others
+    there are dead letters (`ACCOUNT_NOT_ALLOWED`). A topic that is not named carries all accounts.
+    """
 
 
 class ApplySettings(Section):

@@ -81,6 +81,7 @@ class ScriptResult(StrEnum):
     """How a call of the step script ended; the refusals are those of `StepRefusal`."""
 
     APPLIED = "applied"
+    FOREIGN = "foreign"
     EPOCH = "epoch"
     SERVER = "server"
     TORN = "torn"

@@ -115,6 +115,11 @@ class Metrics:
         self.events_published = self._counter(
             "events_published", "Events in committed transactions.", topic=output_topics
         )
+        self.events_oversized = self._counter(
+            "events_oversized",
+            "Published events above event_bytes_max: of deadlines and settlements alone.",
+            topic=output_topics,
+        )
         self.refusals = self._counter(
             "refusals", "Changes that could not hold what they wanted.", reason=REFUSABLE
         )
@@ -193,6 +198,13 @@ class Metrics:
         )
         self.payment_frontier_age.set(inf)
         self.owned_shards = self._gauge("owned_shards", "Shards that this process owns.")
+        self.foreign_shards = self._gauge(
+            "foreign_shards", "Shards that are another deployment's in the Redis that is used."
+        )
+        self.unverified_shards = self._gauge(
+            "unverified_shards",
+            "Shards whose input waits: no owner verifies or publishes them on this Redis.",
+        )
         self.held_shards = self._gauge(
             "held_shards", "Shards stopped: their state cannot be trusted, or is on its way."
         )

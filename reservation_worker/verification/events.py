@@ -52,7 +52,7 @@ class AcknowledgedUnits:
     """Acknowledged units of one line, in the bucket until a count has taken them out."""
 
     stock: str
-    invoiced_at_ms: int
+    compared_at_ms: int
     member: str
     """Names them among those of the same date, as the cursor of a stock does."""
     units: int

@@ -22,7 +22,7 @@ CREATE TABLE reservations (
     acknowledged INTEGER, seen INTEGER
 ) WITHOUT ROWID;
 CREATE TABLE acknowledged (
-    reservation TEXT, stock TEXT, invoiced_at_ms INTEGER, member TEXT, units INTEGER
+    reservation TEXT, stock TEXT, compared_at_ms INTEGER, member TEXT, units INTEGER
 );
 CREATE INDEX acknowledged_of_reservation ON acknowledged (reservation);
 CREATE TABLE stocks (
@@ -37,9 +37,9 @@ _SUMS: Final = """
 WITH waiting AS (
     SELECT one.stock AS stock, SUM(one.units) AS units
     FROM acknowledged AS one LEFT JOIN stocks AS of ON of.key = one.stock
-    WHERE of.counted_at_ms IS NULL OR one.invoiced_at_ms > of.counted_at_ms
+    WHERE of.counted_at_ms IS NULL OR one.compared_at_ms > of.counted_at_ms
         OR (of.through_at_ms IS NOT NULL
-            AND (one.invoiced_at_ms, one.member) > (of.through_at_ms, of.through_member))
+            AND (one.compared_at_ms, one.member) > (of.through_at_ms, of.through_member))
     GROUP BY one.stock
 )
 SELECT stocks.key, stocks.authorized, stocks.confirmed, stocks.acknowledged,
@@ -125,7 +125,7 @@ class Notebook:
         self._database.executemany(
             "INSERT INTO acknowledged VALUES (?, ?, ?, ?, ?)",
             [
-                (event.key, one.stock, one.invoiced_at_ms, one.member, one.units)
+                (event.key, one.stock, one.compared_at_ms, one.member, one.units)
                 for event in known
                 for one in event.acknowledged
             ],

@@ -23,7 +23,7 @@ from reservation_worker.ports import (
     Unavailable,
 )
 from reservation_worker.publish import Publication, Publisher
-from reservation_worker.recovery import Recovery, TakeOver
+from reservation_worker.recovery import LACKS_SOMETHING, Recovery, TakeOver
 from reservation_worker.telemetry.dependencies import Dependencies
 from reservation_worker.telemetry.labels import Dependency, EpochReason
 from reservation_worker.telemetry.log_events import (
@@ -56,6 +56,8 @@ class OwnerParts:
     wait_for_work: Callable[[int], None]
     """Wait so many milliseconds at most, less if there is something to publish."""
     close_producer: Callable[[], None]
+    unreachable_shards: Callable[[], Mapping[int, str]] = dict
+    """Those of which nothing can be published or read back now, and why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +96,7 @@ class OwnerLoop:
         self._retry_held_at_ms = 0
         self._fenced_in_a_row = 0
         self._in_group = False
+        self._unreachable: frozenset[int] = frozenset()
         self._draining = False
         self._drains_up_to: dict[int, int] | None = None
         """Per shard that is not published so far, where its outbox ended when a drain began."""
@@ -117,6 +120,7 @@ class OwnerLoop:
         """
         ownership = self._parts.group.poll()
         self._release(ownership)
+        self._set_apart()
         worked = False
         if ownership.membership is not None and self._now_ms() >= self._retry_at_ms:
             worked = self._work(ownership, ownership.membership)
@@ -194,6 +198,17 @@ class OwnerLoop:
                 self._epoch_reasons[shard] = EpochReason.ASSIGNED
         self._in_group = ownership.membership is not None and ownership.is_settled
 
+    def _set_apart(self) -> None:
+        """Hold shards whose partitions cannot be reached: in a transaction they stop all others."""
+        unreachable = self._parts.unreachable_shards()
+        for shard in unreachable.keys() & self._tenures.keys():
+            self._parts.recovery.forget((shard,))
+            self._hold(shard, unreachable[shard])
+        back = self._unreachable - unreachable.keys()
+        if back & self._held.keys():
+            self._retry_held_at_ms = self._now_ms()
+        self._unreachable = frozenset(unreachable)
+
     def _take_over(self, ownership: OwnedShards, membership: Membership) -> None:
         if self._held and self._now_ms() >= self._retry_held_at_ms:
             self._retry_held_at_ms = self._now_ms() + self._config.retry_held_interval_ms
@@ -204,6 +219,7 @@ class OwnerLoop:
             shard
             for shard in sorted(ownership.tenures)
             if not (shard in self._owned or shard in self._parts.recovery.rebuilding)
+            and shard not in self._unreachable
             and (shard not in self._held or shard in retried)
         ]
         if not shards:
@@ -232,7 +248,7 @@ class OwnerLoop:
         for shard, reason in refused.items():
             self._owned.pop(shard, None)
             if reason is StepRefusal.INCOMPLETE:
-                self._parts.recovery.distrust(shard)
+                self._parts.recovery.distrust(shard, LACKS_SOMETHING)
             changed = reason is StepRefusal.SERVER
             self._epoch_reasons[shard] = (
                 EpochReason.SERVER_CHANGED if changed else EpochReason.REFUSED

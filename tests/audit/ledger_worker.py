@@ -85,7 +85,7 @@ class LedgerWorker:
 
     def take(self, record: Record) -> None:
         """Do what a record states, and publish it."""
-        stated = DECODER.decode(record)
+        stated = DECODER.decode(record, self.now_ms)
         if isinstance(stated, Rejection):
             self._dead_letter(record, stated)
             return

@@ -1,7 +1,7 @@
 """A few facts in the words of the topics, taken by the ledger: the auditor is content with them."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -22,9 +22,17 @@ class Shop:
     def __init__(self) -> None:
         self.worker = LedgerWorker()
 
-    def count(self, at_ms: int, on_hand: int, sku: str = "mug", *, is_taken: bool = True) -> Record:
-        """Send a balance."""
-        body = {"warehouse_id": "main", "sku": sku, "on_hand": on_hand}
+    def count(
+        self,
+        at_ms: int,
+        on_hand: int,
+        sku: str = "mug",
+        *,
+        terms: Mapping[str, object] | None = None,
+        is_taken: bool = True,
+    ) -> Record:
+        """Send a balance, maybe with a limit or a mark."""
+        body = {"warehouse_id": "main", "sku": sku, "on_hand": on_hand, **(terms or {})}
         return self._send("inventory-updated", "counted_at", at_ms, body, is_taken=is_taken)
 
     def order(
@@ -45,15 +53,19 @@ class Shop:
         }
         return self._send("order-completed", "completed_at", at_ms, body, is_taken=is_taken)
 
-    def pay(self, at_ms: int, order_id: str, *, is_taken: bool = True) -> Record:
+    def pay(
+        self, at_ms: int, order_id: str, payment_id: str | None = None, *, is_taken: bool = True
+    ) -> Record:
         """Send a payment."""
-        return self._send(
-            "payment-approved", "approved_at", at_ms, {"order_id": order_id}, is_taken=is_taken
-        )
+        body = {"order_id": order_id, "payment_id": payment_id}
+        return self._send("payment-approved", "approved_at", at_ms, body, is_taken=is_taken)
 
-    def invoice(self, at_ms: int, order_id: str) -> Record:
+    def invoice(
+        self, at_ms: int, order_id: str, invoice_id: str | None = None, received_ms: int = 0
+    ) -> Record:
         """Send an invoice of the whole order."""
-        return self._send("order-invoiced", "invoiced_at", at_ms, {"order_id": order_id})
+        body = {"order_id": order_id, "invoice_id": invoice_id}
+        return self._send("order-invoiced", "invoiced_at", at_ms, body, received_ms=received_ms)
 
     def cancel(self, at_ms: int, order_id: str) -> Record:
         """Send a cancellation of the whole order."""
@@ -91,11 +103,20 @@ class Shop:
         del outputs[max(index for index, record in enumerate(outputs) if record.topic == topic)]
 
     def _send(
-        self, topic: str, time_name: str, at_ms: int, body: dict[str, Any], *, is_taken: bool = True
+        self,
+        topic: str,
+        time_name: str,
+        at_ms: int,
+        body: dict[str, Any],
+        *,
+        is_taken: bool = True,
+        received_ms: int = 0,
     ) -> Record:
+        """Send a fact; its record is of the same moment, unless it was received later."""
         moment_ms = MORNING_MS + at_ms
         whole = {"account": "acme", time_name: instant_text(moment_ms), **body}
-        record = self.worker.receive(topic, json.dumps(whole).encode(), moment_ms)
+        record_ms = MORNING_MS + max(at_ms, received_ms)
+        record = self.worker.receive(topic, json.dumps(whole).encode(), record_ms)
         if is_taken:
             self.worker.take(record)
         return record
@@ -115,4 +136,37 @@ def ordinary_shop() -> Shop:
     shop.pay(5_100, "late")
     shop.invoice(5_200, "paid")
     shop.pass_time(6_000)
+    return shop
+
+
+def quarrelsome_shop() -> Shop:
+    """Return a shop whose day has what two clocks, two senders and a careless ERP can do."""
+    shop = Shop()
+    shop.count(0, 20, terms={"limit": 1})
+    shop.count(0, 18)
+    shop.count(0, 18, terms={"limit": 2, "unlimited": False})
+    shop.count(0, 20, terms={"limit": 1})
+    shop.count(0, 18)
+    shop.order(100, "again", 2)
+    shop.order(150, "again", 2)
+    shop.order(160, "again", 3)
+    shop.order(170, "again", 3)
+    shop.pay(200, "again")
+    shop.pay(210, "again", "p1")
+    shop.pay(220, "again", "p2")
+    shop.pay(230, "again")
+    shop.invoice(50, "again", "NF1", received_ms=300)
+    shop.order(310, "again", 2)
+    shop.order(320, "unknown", 1)
+    shop.invoice(400, "early", "NF2")
+    shop.order(500, "early", 2)
+    shop.count(600, 15, terms={"limit": -3})
+    shop.pass_time(700)
+    shop.order(800, "again", 2)
+    shop.order(800, "again", 2)
+    shop.order(550, "late", 1)
+    shop.invoice(560, "late", "NF3", received_ms=900)
+    shop.cancel(950, "late")
+    shop.invoice(960, "ghost")
+    shop.pass_time(1_000)
     return shop

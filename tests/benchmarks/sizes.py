@@ -66,7 +66,8 @@ class Day:
         decoder = Decoder(DecoderConfig(topics={kind.value: kind for kind in FactKind}))
         now_ms = build_clock().now_ms()
         for offset, message in enumerate(messages):
-            fact = decoder.decode(Record(message.topic, 0, offset, now_ms, None, message.value, ()))
+            record = Record(message.topic, 0, offset, now_ms, None, message.value, ())
+            fact = decoder.decode(record, now_ms)
             assert not hasattr(fact, "code"), fact
             self.totals.facts += 1
             self.totals.input_bytes += len(message.value)

@@ -101,7 +101,7 @@ def test_a_ledger_on_a_state_of_bytes_is_right_about_a_day() -> None:
     for message in (*mix.balances(shops, NOW), *mix.day(shops, 200, NOW, seed=1)):
         topic = GIVEN.topic(message.topic)
         inputs.append(Record(topic, 0, len(inputs), NOW_MS, b"shop-0", message.value, ()))
-        stated = decoder.decode(inputs[-1])
+        stated = decoder.decode(inputs[-1], NOW_MS)
         assert not isinstance(stated, Rejection)
         waiting: list[Fact] = [stated]
         while waiting:

@@ -1,6 +1,9 @@
 """A decoder as a shop would set it up, and records for it to read."""
 
 import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -63,23 +66,40 @@ BODIES: dict[FactKind, dict[str, Any]] = {
 }
 
 
-def decoder(default_account: str | None = None) -> Decoder:
+@dataclass(frozen=True, slots=True)
+class DecoderAtNow:
+    """A decoder, and the moment at which it reads."""
+
+    decoder: Decoder
+    now_ms: int
+
+    def decode(self, record: Record) -> InputFact | Rejection:
+        """Return what a record states."""
+        return self.decoder.decode(record, self.now_ms)
+
+
+def decoder(
+    default_account: str | None = None,
+    *,
+    now_ms: int = READ_AT_MS,
+    accounts_allowed: Mapping[str, frozenset[str]] = MappingProxyType({}),
+) -> DecoderAtNow:
     """Return a decoder with one account that differs from the others."""
-    return Decoder(
-        DecoderConfig(
-            topics=TOPICS,
-            default_account=default_account,
-            type_aliases={"com.shop.order-placed": FactKind.ORDER_COMPLETED},
-            account_defaults=AccountPolicy(
-                DeadlineRules(payment_method_period_seconds={"wallet": 900})
-            ),
-            accounts={
-                "refunding": AccountPolicy(
-                    DeadlineRules(time_zone=ZoneInfo("America/Sao_Paulo")), reacquire=False
-                )
-            },
-        )
+    config = DecoderConfig(
+        topics=TOPICS,
+        default_account=default_account,
+        type_aliases={"com.shop.order-placed": FactKind.ORDER_COMPLETED},
+        account_defaults=AccountPolicy(
+            DeadlineRules(payment_method_period_seconds={"wallet": 900})
+        ),
+        accounts={
+            "refunding": AccountPolicy(
+                DeadlineRules(time_zone=ZoneInfo("America/Sao_Paulo")), reacquire=False
+            )
+        },
+        accounts_allowed=accounts_allowed,
     )
+    return DecoderAtNow(Decoder(config), now_ms)
 
 
 def record(kind: FactKind, value: bytes | None, headers: Headers = ()) -> Record:

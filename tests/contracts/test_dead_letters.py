@@ -4,6 +4,8 @@ import hashlib
 import json
 from dataclasses import replace
 
+import pytest
+
 from reservation_worker.contracts.dead_letters import DeadLetterLimits, dead_letter, fingerprint
 from reservation_worker.contracts.records import Record, Rejection, RejectionCode, rejection_of
 from reservation_worker.domain.outcome import OutcomeKind
@@ -29,15 +31,53 @@ def test_key_value_and_headers_are_copied_byte_for_byte() -> None:
     """A replay must be able to send what was received."""
     letter = dead_letter(RECORD, REJECTION, LIMITS, FAILED_AT_MS)
     count = len(RECORD.headers)
-    expected = (RECORD.key, RECORD.value, RECORD.headers)
+    original = ("reservation.dlq.original.reservation.dlq.code", b"an earlier one")
+    expected = (RECORD.key, RECORD.value, (*RECORD.headers[:2], original))
     assert expected == (letter.key, letter.value, letter.headers[:count])
+
+
+@pytest.mark.parametrize("name", ["__dlq.errors.topic", "reservation.dlq.id", "__DLQ.errors.x"])
+def test_a_sender_cannot_say_where_a_letter_came_from(name: str) -> None:
+    """Its own header of such a name is kept, under another one, however often it is replayed."""
+    forged = replace(RECORD, headers=((name, b"forged"),))
+    letter = dead_letter(forged, REJECTION, LIMITS, FAILED_AT_MS)
+    assert (f"reservation.dlq.original.{name}", b"forged") == letter.headers[0]
+    assert b"forged" not in dict(letter.headers[1:]).values()
+    names = [one for one, _ in letter.headers]
+    assert len(set(names)) == len(names)
+    again = dead_letter(replace(RECORD, headers=letter.headers), REJECTION, LIMITS, FAILED_AT_MS)
+    twice = "reservation.dlq.original." * 2
+    assert (twice + name, b"forged") == again.headers[0]
+    own = again.headers[len(letter.headers) :]
+    assert {one for one, _ in own} == set(names[1:])
+
+
+def test_the_letters_of_one_record_have_one_id_and_no_other_letter_has_it() -> None:
+    """Whoever reads letters again, after offsets were set back, can leave out the repeats."""
+    letters = [
+        dead_letter(record, rejection, LIMITS, failed_at_ms)
+        for record, rejection, failed_at_ms in (
+            (RECORD, REJECTION, FAILED_AT_MS),
+            (RECORD, replace(REJECTION, pointer=None), FAILED_AT_MS + 1),
+            (replace(RECORD, offset=8813), REJECTION, FAILED_AT_MS),
+            (replace(RECORD, partition=4), REJECTION, FAILED_AT_MS),
+            (replace(RECORD, topic="order-invoiced"), REJECTION, FAILED_AT_MS),
+            (replace(RECORD, value=b"in a topic created anew"), REJECTION, FAILED_AT_MS),
+        )
+    ]
+    first, same, *others = [dict(letter.headers)["reservation.dlq.id"] for letter in letters]
+    digest = hashlib.sha256(RECORD.value or b"").hexdigest()[:12]
+    assert f"order-completed/3/8812/{digest}".encode() == first == same
+    assert 4 == len({*others} - {first})
 
 
 def test_appended_headers_say_where_and_why() -> None:
     """Names as in Kafka's own dead letter queues; numbers in decimal."""
     letter = dead_letter(RECORD, REJECTION, LIMITS, FAILED_AT_MS)
     grouped = hashlib.sha256(b"SCHEMA_INVALID|/lines/1/quantity|order-completed").hexdigest()[:12]
+    digest = hashlib.sha256(RECORD.value or b"").hexdigest()[:12]
     expected = {
+        "reservation.dlq.id": f"order-completed/3/8812/{digest}".encode(),
         "__dlq.errors.topic": b"order-completed",
         "__dlq.errors.partition": b"3",
         "__dlq.errors.offset": b"8812",

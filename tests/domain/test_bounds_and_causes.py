@@ -62,7 +62,7 @@ def test_a_full_memory_of_invoices_still_takes_a_payment_and_a_cancellation() ->
     invoices = [
         invoice(f"NF{number}", ("1", 1)) for number in range(REMEMBERED_PER_RESERVATION_MAX)
     ]
-    ledger, _ = _apply_all((*LARGE_ORDER, *invoices, payment()))
+    ledger, _ = apply_all((*LARGE_ORDER, *invoices, payment()))
     ledger, outcome = apply_lawfully(ledger, cancellation())
     assert outcome.kind is OutcomeKind.CHANGED
     assert ledger.reservations[reservation_id()].lines[0].canceled == 800
@@ -81,7 +81,7 @@ def test_a_change_names_the_record_and_the_time_of_its_fact(
     before: tuple[Fact, ...], fact: OrderCompleted, reason: Reason, occurred_at_ms: int
 ) -> None:
     """Whoever asks why a reservation changed is led to the record that changed it."""
-    _, outcome = _apply_all((*before, fact))
+    _, outcome = apply_all((*before, fact))
     assert outcome.change is not None
     assert (fact.cause, reason, occurred_at_ms) == (
         outcome.change.cause,
@@ -92,7 +92,7 @@ def test_a_change_names_the_record_and_the_time_of_its_fact(
 
 def test_a_deadline_has_no_record_and_occurs_at_its_own_time() -> None:
     """Time caused it; the moment at which a worker noticed must not appear in the event."""
-    _, outcome = _apply_all(
+    _, outcome = apply_all(
         (balance("shirt", 5), order(line("1", 1, "shirt"), expires_at_ms=77), deadline(77))
     )
     assert outcome.change is not None
@@ -108,7 +108,7 @@ def test_a_settlement_names_the_balance_that_called_for_it() -> None:
     count = balance("shirt", 4, counted_at_ms=60)
     facts = (balance("shirt", 5), order(line("1", 1, "shirt")), invoice(), count)
     settlement = ReservationSettlementDue(ACCOUNT, "main", "shirt", ORDER)
-    ledger, _ = _apply_all(facts)
+    ledger, _ = apply_all(facts)
     assert ledger.settlements == (settlement,)
     _, outcome = apply_lawfully(ledger, settlement)
     assert outcome.change is not None
@@ -121,7 +121,7 @@ def test_a_settlement_names_the_balance_that_called_for_it() -> None:
 
 def test_an_acknowledgement_bears_its_invoice_date_not_that_of_the_change() -> None:
     """The ERP books units on the invoice's date, also where the order came later."""
-    _, outcome = _apply_all(
+    _, outcome = apply_all(
         (
             balance("shirt", 5),
             invoice("NF2", ("1", 1), invoiced_at_ms=52),
@@ -136,7 +136,7 @@ def test_an_acknowledgement_bears_its_invoice_date_not_that_of_the_change() -> N
 
 
 def _assert_full(before: tuple[Fact, ...], one_more: Fact, first: Fact) -> None:
-    ledger, outcome = _apply_all(before)
+    ledger, outcome = apply_all(before)
     assert outcome.kind in {OutcomeKind.CHANGED, OutcomeKind.CONFLICT}
     after, outcome = apply_lawfully(ledger, one_more)
     assert outcome.kind is OutcomeKind.OUT_OF_BOUNDS
@@ -145,7 +145,8 @@ def _assert_full(before: tuple[Fact, ...], one_more: Fact, first: Fact) -> None:
     assert outcome.kind is OutcomeKind.REPEAT
 
 
-def _apply_all(facts: tuple[Fact, ...]) -> tuple[Ledger, Outcome]:
+def apply_all(facts: tuple[Fact, ...]) -> tuple[Ledger, Outcome]:
+    """Apply facts to an empty ledger; return it, and what the last one did."""
     ledger = Ledger()
     outcome = Outcome(OutcomeKind.REPEAT)
     for fact in facts:

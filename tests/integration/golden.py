@@ -84,7 +84,7 @@ class GoldenShop:
         identity = {"account": self.account, "order_id": order_id, "completed_at": COMPLETED}
         self.tell(bare("order-completed", **identity, lines=lines, **terms))
 
-    def pay(self, order_id: str, payment_id: str = "P-1") -> None:
+    def pay(self, order_id: str, payment_id: str | None = "P-1") -> None:
         """Tell a payment."""
         identity = {"account": self.account, "order_id": order_id}
         self.tell(bare("payment-approved", **identity, approved_at=PAID, payment_id=payment_id))
@@ -145,9 +145,15 @@ class GoldenShop:
         return Expected("reservation-changed", key, occurred_at, body)
 
     def acknowledged(
-        self, order_id: str, version: int, at: str, invoice_id: str | None, *lines: dict[str, Any]
+        self,
+        order_id: str,
+        version: int,
+        at: str,
+        invoice_id: str | None,
+        *lines: dict[str, Any],
+        already_counted: tuple[dict[str, Any], ...] = (),
     ) -> Expected:
-        """Return what the ERP must take out of its stock."""
+        """Return what the ERP must take out of its stock, and what a count has taken out."""
         body = {
             "account": self.account,
             "order_id": order_id,
@@ -155,6 +161,7 @@ class GoldenShop:
             "acknowledged_at": at,
             "invoice_id": invoice_id,
             "lines": list(lines),
+            "already_counted": list(already_counted),
         }
         return Expected("acknowledged-reservation", f"{self.account}/{order_id}", at, body)
 
@@ -184,7 +191,7 @@ class GoldenShop:
         headers = {
             "ce_specversion": b"1.0",
             "ce_id": event_id.encode(),
-            "ce_source": b"/reservation-worker",
+            "ce_source": f"/reservation-worker/{self.stage.group_id}".encode(),
             "ce_type": EVENT_TYPES[expected.topic].encode(),
             "ce_subject": expected.key.encode(),
             "ce_time": expected.time.encode(),

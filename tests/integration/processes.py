@@ -38,14 +38,18 @@ class WorkerProcess:
         role: Role = Role.ALL,
         fate: Fate | None = None,
         is_checked: bool = True,
+        clock_offset_ms: int = 0,
     ) -> None:
-        """Start it; unchecked, it may keep reservations shorter than topics keep records."""
+        """Start it; unchecked, it may keep reservations shorter than topics keep records.
+
+        Its clock may be ahead of the machine's, or behind (below 0).
+        """
         self.log_path = log_path
         log_path.touch()
         self._process = _FORKS.Process(
             target=worker_process.run,
             args=(dict(environment), log_path, role, fate),
-            kwargs={"is_checked": is_checked},
+            kwargs={"is_checked": is_checked, "clock_offset_ms": clock_offset_ms},
             # Those that a test forgets end with it.
             daemon=True,
         )
@@ -70,6 +74,12 @@ class WorkerProcess:
             return status.read_text("utf-8").rpartition(")")[2].split()[0] == "T"
 
         wait_until(is_asleep, timeout_ms=START_TIMEOUT_MS, what=f"{self.log_path} is asleep")
+
+    def freeze(self) -> None:
+        """Stop it where it is (SIGSTOP)."""
+        assert self._process.pid is not None
+        os.kill(self._process.pid, signal.SIGSTOP)
+        self.wait_until_asleep()
 
     def resume(self) -> None:
         """Let it go on (SIGCONT)."""
@@ -121,6 +131,19 @@ class WorkerProcess:
             for sample in family.samples
             if sample.name == "reservation_facts_total"
         )
+
+    def gauge(self, name: str, **labels: str) -> float | None:
+        """Ask ``/metrics`` for one sample; None: there is none, or no answer."""
+        text = (self._ask("/metrics") or b"").decode()
+        for family in text_string_to_metric_families(text):
+            for sample in family.samples:
+                if sample.name == name and sample.labels == labels:
+                    return float(sample.value)
+        return None
+
+    def is_live(self) -> bool:
+        """Ask ``/livez``."""
+        return json.loads(self._ask("/livez") or b"{}").get("ok") is True
 
     def _ask(self, path: str) -> bytes | None:
         started = self.logged(HTTP_SERVER_STARTED)

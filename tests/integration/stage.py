@@ -121,6 +121,7 @@ class Stage:
         fate: Fate | None = None,
         settings: Mapping[str, str] | None = None,
         is_checked: bool = True,
+        clock_offset_ms: int = 0,
     ) -> WorkerProcess:
         """Start a worker."""
         name = f"worker-{len(self._workers) + 1}-{slot}.log"
@@ -130,6 +131,7 @@ class Stage:
             role=role,
             fate=fate,
             is_checked=is_checked,
+            clock_offset_ms=clock_offset_ms,
         )
         self._workers.append(worker)
         return worker

@@ -1,12 +1,17 @@
 """A worker that was asleep while others took over wakes up."""
 
-from signal import SIGSTOP
+from signal import SIGKILL, SIGSTOP
 
 import pytest
 
 from reservation_worker.ports import Waypoint
-from reservation_worker.telemetry.log_events import PARTITIONS_LOST
+from reservation_worker.telemetry.log_events import (
+    FORMER_OWNER_FENCED,
+    LOOP_FAILED,
+    PARTITIONS_LOST,
+)
 from tests.integration import shop
+from tests.integration.conftest import NewStage
 from tests.integration.stage import Stage
 from tests.integration.worker_process import Fate
 from tests.waiting import wait_until
@@ -47,3 +52,31 @@ def test_former_owner_that_wakes_up_doubles_nothing_and_disorders_nothing(
     stage.wait_until_settled()
     stage.assert_every_law_holds()
     assert [0, 0] == [sleeper.drain(), successor.drain()]
+
+
+def test_successor_ends_what_a_dead_owner_of_another_name_has_left_open(
+    new_stage: NewStage,
+) -> None:
+    """Else it waits for as long as the brokers keep the transaction of a producer that is gone."""
+    stage = new_stage(settings={"RESERVATION_KAFKA__TRANSACTION_TIMEOUT_MS": "15000"})
+    assert 0 == stage.open_shop("dead").drain()
+    stage.sell(1, "before")
+    dead = stage.start("dead", fate=Fate(Waypoint.PUBLISH_BEFORE_COMMIT))
+    assert -SIGKILL == dead.exit_code()
+    successor = stage.start("successor")
+    stage.wait_until_settled()
+    (fenced,) = successor.logged(FORMER_OWNER_FENCED)
+    assert fenced["producer"].endswith("-dead")
+    stage.assert_nothing_violated()
+    assert 0 == successor.drain()
+
+
+def test_worker_whose_place_another_one_takes_ends_and_says_so(stage: Stage) -> None:
+    """Two processes with one slot would take each other's shards away for ever, in silence."""
+    first = stage.open_shop("one")
+    second = stage.start("one")
+    assert 1 == first.exit_code()
+    (failure, *_others) = first.logged(LOOP_FAILED)
+    assert "worker slot" in failure["reason"]
+    second.wait_until_ready()
+    assert 0 == second.drain()

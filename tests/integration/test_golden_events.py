@@ -10,16 +10,14 @@ from tests.integration.golden import (
     MORNING,
     NOON_COUNT,
     PAID,
-    PASSED_DEADLINE,
     SECOND_INVOICE,
     GoldenShop,
     line,
     ordered,
 )
+from tests.integration.golden_openings import TWO_UNITS, authorized, expired
 from tests.integration.shop import bare
 from tests.integration.stage import REFUNDING_ACCOUNT, Stage
-
-TWO_UNITS = [ordered("1", "cup", 2)]
 
 
 def test_order_lives_from_its_completion_to_its_settlement(shop: GoldenShop) -> None:
@@ -183,6 +181,7 @@ def test_order_is_denied_as_a_whole_and_held_when_it_is_paid_later(shop: GoldenS
     two_lines = [ordered("1", "cup", 2), ordered("2", "cup", 2)]
     shop.complete("v1", two_lines)
     shortage = {"warehouse_id": "main", "sku": "cup", "requested": 4, "available": 3}
+    shortage["unknown"] = False
     shop.expect(
         shop.change(
             "v1",
@@ -257,52 +256,9 @@ def test_facts_that_come_before_their_order_wait_for_it(shop: GoldenShop) -> Non
     )
 
 
-def _expired(shop: GoldenShop) -> dict[str, Any]:
-    """Let an order reach its deadline unpaid; return what every later change of it says."""
-    shop.open()
-    shop.complete("v1", TWO_UNITS, reservation_expires_at=PASSED_DEADLINE)
-    known = {"completed_at": COMPLETED}
-    held = {"on_hand": 10, "counted_at": MORNING}
-    shop.expect(
-        shop.change(
-            "v1",
-            1,
-            status="Authorized",
-            previous_status=None,
-            reason="order_completed",
-            occurred_at=COMPLETED,
-            expires_at=PASSED_DEADLINE,
-            lines=[line("1", "cup", 2, held=2)],
-            **known,
-        ),
-        shop.stock("cup", 2, COMPLETED, **held, available=8, authorized=2),
-    )
-    shop.expect(
-        shop.change(
-            "v1",
-            2,
-            status="Expired",
-            previous_status="Authorized",
-            reason="deadline_reached",
-            occurred_at=PASSED_DEADLINE,
-            lines=[line("1", "cup", 2, expired=2)],
-            cause=None,
-            **known,
-        ),
-        shop.stock("cup", 3, PASSED_DEADLINE, **held, available=10),
-    )
-    return {
-        **known,
-        "previous_status": "Expired",
-        "reason": "payment_approved",
-        "occurred_at": PAID,
-        "paid_at": PAID,
-    }
-
-
 def test_expired_order_that_is_paid_is_held_again(shop: GoldenShop) -> None:
     """The money is there, and so are the units."""
-    paid = _expired(shop)
+    paid = expired(shop)
     shop.pay("v1")
     shop.expect(
         shop.change("v1", 3, status="Confirmed", lines=[line("1", "cup", 2, held=2)], **paid),
@@ -313,7 +269,7 @@ def test_expired_order_that_is_paid_is_held_again(shop: GoldenShop) -> None:
 def test_expired_order_of_a_refunding_account_is_to_be_refunded(golden_stage: Stage) -> None:
     """An account may say that what is late is late; the money must not disappear."""
     shop = GoldenShop(golden_stage, REFUNDING_ACCOUNT)
-    paid = _expired(shop)
+    paid = expired(shop)
     shop.pay("v1")
     lines = [line("1", "cup", 2, expired=2)]
     shop.expect(shop.change("v1", 3, status="Expired", lines=lines, refund_needed=True, **paid))
@@ -321,15 +277,7 @@ def test_expired_order_of_a_refunding_account_is_to_be_refunded(golden_stage: St
 
 def test_facts_that_contradict_what_stands_are_published_once(shop: GoldenShop) -> None:
     """Another order under the same id, a second payment: neither moves a unit."""
-    shop.open()
-    shop.complete("v1", TWO_UNITS)
-    held = {"lines": [line("1", "cup", 2, held=2)], "completed_at": COMPLETED}
-    first = {"status": "Authorized", "reason": "order_completed", "occurred_at": COMPLETED}
-    first["expires_at"] = FAR_DEADLINE
-    shop.expect(
-        shop.change("v1", 1, previous_status=None, **first, **held),
-        shop.stock("cup", 2, COMPLETED, on_hand=10, available=8, authorized=2, counted_at=MORNING),
-    )
+    first, held = authorized(shop)
     other_lines = [ordered("1", "cup", 3)]
     shop.complete("v1", other_lines)
     differs = {"previous_status": "Authorized", "conflicts": ["order_differs"]}
@@ -346,6 +294,53 @@ def test_facts_that_contradict_what_stands_are_published_once(shop: GoldenShop) 
     shop.expect(shop.change("v1", 4, status="Confirmed", **paid, **twice))
     shop.pay("v1", "P-2")
     shop.expect_nothing()
+
+
+def test_an_invoice_of_counted_units_tells_the_erp_as_well(shop: GoldenShop) -> None:
+    """The count of noon no longer has what the late invoice names; an unknown stock is said so."""
+    authorized(shop)
+    shop.count(8, NOON_COUNT)
+    counted = {"on_hand": 8, "counted_at": NOON_COUNT}
+    shop.expect(shop.stock("cup", 3, NOON_COUNT, **counted, available=6, authorized=2))
+    whole = {"invoiced_at": FIRST_INVOICE, "invoice_id": "NF-1"}
+    shop.tell(bare("order-invoiced", account=shop.account, order_id="v1", **whole))
+    shop.expect(
+        shop.change(
+            "v1",
+            2,
+            status="Settled",
+            previous_status="Authorized",
+            reason="order_invoiced",
+            occurred_at=FIRST_INVOICE,
+            completed_at=COMPLETED,
+            lines=[line("1", "cup", 2, settled=2)],
+        ),
+        shop.acknowledged(
+            "v1", 2, FIRST_INVOICE, "NF-1", already_counted=(ordered("1", "cup", 2),)
+        ),
+        shop.stock("cup", 4, FIRST_INVOICE, **counted, available=8),
+    )
+    shop.complete("v2", [ordered("1", "cpu", 1)])
+    unknown = {"warehouse_id": "main", "sku": "cpu", "requested": 1, "available": 0}
+    unknown["unknown"] = True
+    denied = {"status": "Denied", "previous_status": None, "shortages": [unknown]}
+    denied |= {"reason": "order_completed", "occurred_at": COMPLETED, "completed_at": COMPLETED}
+    shop.expect(shop.change("v2", 1, lines=[line("1", "cpu", 1, denied=1)], **denied))
+
+
+def test_a_payment_without_an_id_takes_the_first_that_comes(shop: GoldenShop) -> None:
+    """What must be restored is published: a change that moves nothing; then a third is noticed."""
+    shop.open()
+    shop.pay("v1", None)
+    paid = {"reason": "payment_approved", "occurred_at": PAID, "paid_at": PAID}
+    awaiting = {"status": "Awaiting", "lines": []}
+    shop.expect(shop.change("v1", 1, previous_status=None, **awaiting, **paid))
+    shop.pay("v1", "P-1")
+    shop.expect(shop.change("v1", 2, previous_status="Awaiting", **awaiting, **paid))
+    shop.pay("v1", None)
+    shop.pay("v1", "P-2")
+    twice = {"previous_status": "Awaiting", "conflicts": ["paid_twice"]}
+    shop.expect(shop.change("v1", 3, **awaiting, **paid, **twice))
 
 
 def test_auditor_accepts_all_that_was_told(golden_stage: Stage) -> None:

@@ -87,7 +87,7 @@ def _coordinates_of(letter: Record) -> tuple[str, str, str]:
 
 def reason_of(letter: Record) -> Mapping[str, str]:
     """Return the headers that a dead letter has and its record had not."""
-    reasons = [(name, value or b"") for name, value in letter.headers[-9:]]
+    reasons = [(name, value or b"") for name, value in letter.headers[-10:]]
     return {name: value.decode() for name, value in reasons if "dlq" in name}
 
 

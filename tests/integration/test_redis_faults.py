@@ -42,7 +42,7 @@ def test_killed_and_restarted_redis_delays_and_loses_nothing(stage: Stage, loss:
         loss.begins("killed, each answered write on the disk")
         stage.valkey.kill()
         if number == 1:
-            wait_for_problem(worker, "Redis does not answer")
+            wait_for_problem(worker, "Redis is lost")
         stage.valkey.start()
     stage.send(shop.traffic(3, now_ms, accounts, ORDERS_EACH, "after"))
     loss.is_survived("after")
@@ -90,7 +90,7 @@ def test_poison_that_comes_while_redis_is_down_is_not_lost(stage: Stage) -> None
     good = shop.traffic(1, now_ms, accounts, ORDERS_EACH, "good")
     committed_before = stage.committed_offsets()
     stage.send([*good, *poison])
-    wait_for_problem(worker, "Redis does not answer")
+    wait_for_problem(worker, "Redis is lost")
     worker.kill()
     successor = stage.start()
     stage.valkey.start()
@@ -193,12 +193,11 @@ def test_a_command_that_is_revoked_in_the_middle_of_a_step(stage: Stage, loss: L
         loss.begins("a command revoked in the middle of a step")
         client.execute_command("ACL", "SETUSER", "default", "-set")
         stage.send(shop.traffic(1, now_ms, accounts, ORDERS_EACH, "revoked"))
-        assert 1 == worker.exit_code()
+        wait_for_problem(worker, "no right to the command SET")
         client.execute_command("ACL", "SETUSER", "default", "+set")
-    successor = stage.start()
     loss.is_survived("revoked")
-    assert successor.rebuilt_shards()
-    assert 0 == successor.drain()
+    assert worker.rebuilt_shards()
+    assert 0 == worker.drain()
 
 
 @pytest.mark.loss
@@ -212,7 +211,7 @@ def test_memory_that_is_full_delays_and_loses_nothing(stage: Stage, loss: Loss) 
     with stage.redis() as client:
         client.config_set("maxmemory", "1mb")
         stage.send(shop.traffic(2, now_ms, accounts, ORDERS_EACH, "after"))
-        wait_for_problem(worker, "Redis does not answer")
+        wait_for_problem(worker, "Redis is lost")
         client.config_set("maxmemory", "0")
     loss.is_survived("after")
     assert not worker.logged(SHARD_HELD)

@@ -12,6 +12,7 @@ from confluent_kafka.cimpl import NewPartitions, NewTopic
 from reservation_worker.contracts.records import Record
 from reservation_worker.ports import Partition
 from tests.reader import QUIET, TIMEOUT_SECONDS, Reader, end_offsets
+from tests.waiting import wait_until
 
 INPUT_NAMES = (
     "order-completed",
@@ -107,6 +108,13 @@ class Cluster:
         new_topics.append(NewTopic(topics.name(DEAD_LETTER), 1, config=KEPT))
         for answer in self._admin.create_topics(new_topics).values():
             answer.result(TIMEOUT_SECONDS)
+        # A broker hears of them a moment after they were made.
+        wanted = {one.topic for one in new_topics}
+        wait_until(
+            lambda: wanted <= self._admin.list_topics(timeout=TIMEOUT_SECONDS).topics.keys(),
+            timeout_ms=TIMEOUT_SECONDS * 1_000,
+            what="the new topics are known",
+        )
 
     def add_input_partitions(self, topics: Topics, partitions_total: int) -> None:
         """Let each topic that is read have so many partitions."""

@@ -17,6 +17,7 @@ from reservation_worker.cli.run import RunRole, leave, log_to_stderr, run_worker
 from reservation_worker.composition import Surroundings
 from reservation_worker.ports import Waypoint
 from reservation_worker.worker import Role, StopSignals
+from tests.clocks import ShiftedClock
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,10 +52,11 @@ def run(
     fate: Fate | None,
     *,
     is_checked: bool,
+    clock_offset_ms: int = 0,
 ) -> None:
     """Be a worker with these variables and this log, to its end."""
     _begin(environment, log_path)
-    if fate is None and is_checked:
+    if fate is None and is_checked and not clock_offset_ms:
         sys.argv = ["reservation-worker", "run", "--role", role.value]
         main()
     settings = read_settings(None)
@@ -64,6 +66,7 @@ def run(
     surroundings = Surroundings(
         waypoint=Tripwire(fate) if fate else lambda _waypoint: None,
         topic_layout=lambda layout: layout if is_checked else replace(layout, reservations=None),
+        clock=lambda clock: ShiftedClock(clock, clock_offset_ms),
     )
     leave(run_worker(settings, RunRole(role.value), signals, surroundings))
 

@@ -11,7 +11,7 @@ from prometheus_client import CollectorRegistry
 from reservation_worker.adapters.kafka.configuration import KafkaConfig, Rebalancing
 from reservation_worker.adapters.kafka.membership import MembershipCapture
 from reservation_worker.adapters.kafka.positions import position_text
-from reservation_worker.adapters.kafka.shard_group import KafkaShardGroup
+from reservation_worker.adapters.kafka.shard_group import KafkaShardGroup, ShardsTopic
 from reservation_worker.adapters.kafka.transactions import KafkaTransactions, TransactionsParts
 from reservation_worker.ports import (
     BrokerUnavailable,
@@ -36,7 +36,10 @@ class Owner:
 
     def __init__(self, topics: ShopTopics, config: KafkaConfig) -> None:
         self.group = KafkaShardGroup(
-            config, topics.layout.shards, MachineClock(), Metrics(CollectorRegistry())
+            config,
+            ShardsTopic(topics.layout.shards, SHARDS_TOTAL),
+            MachineClock(),
+            Metrics(CollectorRegistry()),
         )
         self.transactions = KafkaTransactions(
             config,

@@ -12,7 +12,7 @@ from reservation_worker.adapters.kafka.configuration import KafkaConfig
 from reservation_worker.adapters.kafka.input_log import InputLogParts, KafkaInputLog
 from reservation_worker.adapters.kafka.outputs import KafkaOutputs
 from reservation_worker.adapters.kafka.payment_offsets import KafkaPaymentOffsets
-from reservation_worker.adapters.kafka.shard_group import KafkaShardGroup
+from reservation_worker.adapters.kafka.shard_group import KafkaShardGroup, ShardsTopic
 from reservation_worker.adapters.kafka.transactions import KafkaTransactions, TransactionsParts
 from reservation_worker.apply import ApplyConfig
 from reservation_worker.contracts.inputs import FactKind
@@ -90,7 +90,9 @@ class KafkaWorker:
                     layout.inputs, layout.dead_letter, self.clock, metrics, self.waypoint
                 ),
             ),
-            group=KafkaShardGroup(self.config, layout.shards, self.clock, metrics),
+            group=KafkaShardGroup(
+                self.config, ShardsTopic(layout.shards, SHARDS_TOTAL), self.clock, metrics
+            ),
             transactions=KafkaTransactions(
                 self.config,
                 TransactionsParts(

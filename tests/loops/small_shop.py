@@ -88,7 +88,7 @@ class SmallShop:
     def lose_everything(self) -> None:
         """Let the store come back as another server, with nothing on its disk."""
         self._losses_total += 1
-        self.store.become(f"server-{self._losses_total}/empty", SavedShards({}))
+        self.store.become(f"server-{self._losses_total}/empty/0", SavedShards({}))
 
     def tear(self, account: str) -> None:
         """Leave the mark of a step of an account's shard that was cut off in the middle."""

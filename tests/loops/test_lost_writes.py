@@ -24,7 +24,7 @@ def test_unpublished_steps_that_redis_lost_are_made_again() -> None:
     saved = shop.store.saved()
     shop.order("A", "boots")
     worker.apply.turn()
-    shop.store.become("server-1/history-2", saved)
+    shop.store.become("server-1/history-2/0", saved)
     shop.finish(worker)
     assert {"acme/A": "Authorized"} == shop.statuses()
     shop.check_order_of_publication()
@@ -36,7 +36,7 @@ def test_a_restarted_server_that_lost_nothing_is_verified_and_used_again() -> No
     worker = shop.start()
     shop.count("boots", 5)
     shop.finish(worker)
-    shop.store.become("server-2/history-1")
+    shop.store.become("server-2/history-1/0")
     shop.order("A", "boots")
     shop.finish(worker)
     assert {"acme/A": "Authorized"} == shop.statuses()
@@ -70,7 +70,7 @@ def test_an_older_state_that_is_put_back_is_dropped_and_rebuilt() -> None:
     shop.pay("A")
     shop.finish(worker)
     whole = shop.contents()
-    shop.store.become("server-2/history-2", older)
+    shop.store.become("server-2/history-2/0", older)
     shop.turn_until(lambda: shop.contents() == whole, "the shard is as it was", worker)
 
 

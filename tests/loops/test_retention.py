@@ -1,6 +1,7 @@
 """What has been kept long enough leaves, is published as gone, and does not come back."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from reservation_worker.adapters.in_memory.store import InMemoryStore
 from reservation_worker.contracts.dead_letters import CODE_HEADER
@@ -9,7 +10,7 @@ from reservation_worker.contracts.records import OutputTopic
 from reservation_worker.deadlines import RetentionConfig
 from tests.clocks import StandingClock
 from tests.loops.assembly import Loops
-from tests.loops.small_shop import STARTED_AT_MS, SmallShop
+from tests.loops.small_shop import STARTED_AT_MS, TURN_MS, SmallShop
 
 OVER_MS, AWAITING_MS = 10_000, 20_000
 TURNS = 20
@@ -118,6 +119,21 @@ def test_a_clock_that_is_set_forward_removes_nothing() -> None:
         for _ in range(TURNS):
             shop.turn(worker)
         assert {"acme/denied": "Denied", "acme/ghost": "Awaiting"} == shop.fates(), is_worker
+
+
+def test_what_was_read_while_all_clocks_were_behind_does_not_leave_early() -> None:
+    """The record knew better when it was, and may still be there to be read again."""
+    shop = open_shop()
+    written_at_ms = STARTED_AT_MS + 40 * 86_400_000
+    for log in shop.broker.inputs.values():
+        log[:] = [one and replace(one, timestamp_ms=written_at_ms) for one in log]
+    worker = shop.start()
+    shop.finish(worker)
+    shop.clock.set_wall(written_at_ms)
+    pass_time(shop, OVER_MS - 2 * TURNS * TURN_MS, worker)
+    assert {"acme/denied": "Denied", "acme/ghost": "Awaiting"} == shop.fates()
+    pass_time(shop, 2 * TURNS * TURN_MS, worker)
+    assert {"acme/denied": "Denied, removed", "acme/ghost": "Awaiting"} == shop.fates()
 
 
 def test_what_must_not_leave_stays_for_ever() -> None:

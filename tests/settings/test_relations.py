@@ -46,6 +46,13 @@ BROKEN = {
         {"apply": {"lines_per_step_max": 499}},
         "the largest order must fit into a step",
     ),
+    "an-account-holds-for-longer-than-anything-may-be-held": (
+        {
+            "input": {"longest_period_days": 30},
+            "accounts": {"acme": {"payment_method_period_seconds": {"credit": 30 * 86_400 + 1}}},
+        },
+        "every order that it decides would be a dead letter",
+    ),
     "one-poll-fills-the-worker": (
         {"apply": {"records_per_poll_max": 101, "uncommitted_records_max": 100}},
         "reading would pause after every poll",

@@ -8,14 +8,16 @@ import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
+from reservation_worker.adapters.in_memory.restoring import InMemoryRestoring
 from reservation_worker.adapters.in_memory.shard import InMemoryStoreConfig
 from reservation_worker.adapters.in_memory.store import InMemoryStore
 from reservation_worker.adapters.redis.configuration import StoreConfig
+from reservation_worker.adapters.redis.restoring import RedisRestoring
 from reservation_worker.adapters.redis.store import RedisStore
-from reservation_worker.contracts.records import OutputRecord
+from reservation_worker.contracts.records import OutputRecord, PublishedRecord
 from reservation_worker.domain.ledger import SETTLED_ENTRIES_MAX
-from reservation_worker.ports import Clock, Store
-from tests.store.random_facts import NOW_MS
+from reservation_worker.ports import Clock, Restoring, Store
+from tests.store.random_facts import AFTERWARDS_MS
 
 SOCKET_TIMEOUT_SECONDS = 5
 
@@ -24,7 +26,7 @@ SOCKET_TIMEOUT_SECONDS = 5
 class FrozenClock:
     """A clock that stands still."""
 
-    at_ms: int = NOW_MS
+    at_ms: int = AFTERWARDS_MS
 
     def now_ms(self) -> int:
         """Return the same instant always."""
@@ -102,3 +104,14 @@ def make_store(request: pytest.FixtureRequest) -> StoreFactory:
 def store(make_store: StoreFactory) -> Store[OutputRecord]:
     """Give the store under test with the bounds of production."""
     return make_store(Bounds())
+
+
+@pytest.fixture
+def restoring(
+    store: Store[OutputRecord], request: pytest.FixtureRequest
+) -> Restoring[PublishedRecord]:
+    """Give what restores shards of the store under test."""
+    if isinstance(store, InMemoryStore):
+        return InMemoryRestoring(store)
+    client: redis.Redis = request.getfixturevalue("client")
+    return RedisRestoring(client, StoreConfig())

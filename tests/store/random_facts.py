@@ -20,6 +20,8 @@ from reservation_worker.domain.facts import (
 )
 
 NOW_MS = 1_764_000_000_000
+AFTERWARDS_MS = NOW_MS + 1_000_000
+"""Later than every fact: when all of them are applied, and published."""
 ACCOUNTS = ("acme", "o/ther%")
 ORDER_IDS_AT_A_TIME = 3
 STEPS_PER_ORDER_ID = 8

@@ -13,7 +13,7 @@ from reservation_worker.contracts.records import (
     PublishedRecord,
 )
 from reservation_worker.ports import Restoring, StepRefused, Store, Turn
-from tests.store.random_facts import NOW_MS
+from tests.store.random_facts import AFTERWARDS_MS
 
 Contents = dict[str, object]
 INDEXES = frozenset({"due", "settle", "over", "awaiting"})
@@ -22,7 +22,7 @@ INDEXES = frozenset({"due", "settle", "over", "awaiting"})
 def published(records: Sequence[OutputRecord], topic: OutputTopic) -> list[PublishedRecord]:
     """Return the records of a topic as they are read back, in order."""
     return [
-        PublishedRecord(topic, one.key, one.value, offset, NOW_MS)
+        PublishedRecord(topic, one.key, one.value, offset, AFTERWARDS_MS)
         for offset, one in enumerate(records)
         if one.topic is topic
     ]
@@ -56,9 +56,13 @@ class Rebuilding:
         while True:
             cursor, keys = self._restoring.keys(self.shard, cursor)
             if keys:
-                self._go_on(self._restoring.drop(self.turn, keys))
+                self.drop(keys)
             if not cursor:
                 return self
+
+    def drop(self, keys: Sequence[bytes]) -> None:
+        """Drop these keys."""
+        self._go_on(self._restoring.drop(self.turn, keys))
 
     def restore(self, records: Sequence[PublishedRecord]) -> None:
         """Write some records of one topic."""

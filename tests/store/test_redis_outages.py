@@ -23,6 +23,7 @@ from reservation_worker.ports import (
     StepReply,
     StoreUnavailable,
 )
+from reservation_worker.telemetry.labels import LostReason
 from tests.published import events_of
 from tests.store.conftest import Bounds, FrozenClock, client_of, redis_store
 from tests.store.facts import counted, invoiced, ordered, paid
@@ -116,10 +117,11 @@ def test_a_replica_is_refused(own_valkey: EmbeddedValkey, tmp_path: Path) -> Non
         apply_all(store, [counted(5)])
         assert 1 == client.wait(1, 10_000)
         on_replica = redis_store(replica_client, Bounds())
-        with pytest.raises(StoreUnavailable, match="READONLY"):
+        with pytest.raises(StoreUnavailable, match="is a replica") as caught:
             on_replica.step(SHARD, EPOCH, [ordered()])
-        refused = StepRefused(StepRefusal.SERVER, EPOCH)
-        assert refused == on_replica.read_outbox([ShardStep(SHARD, EPOCH, 0)], 10)[0]
+        assert LostReason.NOT_AS_NEEDED is caught.value.reason
+        with pytest.raises(StoreUnavailable, match="is a replica"):
+            on_replica.read_outbox([ShardStep(SHARD, EPOCH, 0)], 10)
 
 
 def test_too_few_replicas_are_an_outage(own_client: redis.Redis, own_store: RedisStore) -> None:

@@ -6,8 +6,6 @@ from random import Random
 import pytest
 import redis
 
-from reservation_worker.adapters.in_memory.restoring import InMemoryRestoring
-from reservation_worker.adapters.in_memory.store import InMemoryStore
 from reservation_worker.adapters.redis.configuration import StoreConfig
 from reservation_worker.adapters.redis.restoring import RECORDS_PER_CALL, RedisRestoring
 from reservation_worker.contracts.records import OutputRecord, OutputTopic, PublishedRecord
@@ -30,8 +28,8 @@ from reservation_worker.ports import (
 from tests.published import removed_by
 from tests.store.conftest import Bounds, client_of, redis_store
 from tests.store.facts import STOCK_ID, counted, invoiced, ordered, paid, reservation_id
-from tests.store.random_facts import NOW_MS, random_facts
-from tests.store.restored import Rebuilding, begin, contents, published
+from tests.store.random_facts import AFTERWARDS_MS, NOW_MS, random_facts
+from tests.store.restored import begin, contents, published
 from tests.store.shard import (
     EPOCH,
     FAR_FUTURE_MS,
@@ -47,17 +45,6 @@ STEPS = 60
 NEXT = EPOCH + 1
 LAST = EPOCH + 2
 KEYS = [f"{{s{SHARD}}}:s:any".encode()]
-
-
-@pytest.fixture
-def restoring(
-    store: Store[OutputRecord], request: pytest.FixtureRequest
-) -> Restoring[PublishedRecord]:
-    """Give what restores shards of the store under test."""
-    if isinstance(store, InMemoryStore):
-        return InMemoryRestoring(store)
-    client: redis.Redis = request.getfixturevalue("client")
-    return RedisRestoring(client, StoreConfig())
 
 
 def records_of(store: Store[OutputRecord]) -> list[OutputRecord]:
@@ -90,7 +77,7 @@ class Day:
             assert isinstance(work, DueWork)
             waiting: list[Fact] = [*work.settlements, *work.deadlines]
             facts += random.sample(waiting, min(len(waiting), 2))
-            at = RetentionAt(NOW_MS, 0, 0)
+            at = RetentionAt(AFTERWARDS_MS, 0, 0)
             (removable,) = self._store.removable([ShardEpoch(SHARD, self._epoch)], at, 3)
             assert not isinstance(removable, StepRefused)
             facts += removable
@@ -221,45 +208,6 @@ def test_beginning_twice_with_the_same_epoch_is_one_beginning(
     assert restoring.finish(Turn(SHARD, EPOCH, 1), 7) is None
     assert not restoring.begin(SHARD, inspected, EPOCH)
     assert 7 == store.inspect(SHARD).published
-
-
-def test_each_call_of_a_rebuild_is_run_once_in_its_turn_or_not_at_all(
-    store: Store[OutputRecord], restoring: Restoring[PublishedRecord]
-) -> None:
-    """One that timed out was made again; it may still arrive, and must not undo what came after."""
-    claim(store)
-    apply_all(store, [counted(5), ordered()])
-    records = records_of(store)
-    stocks = published(records, OutputTopic.STOCK_CHANGED)[-1:]
-    reservations = published(records, OutputTopic.RESERVATION_CHANGED)
-    rebuilding = Rebuilding(store, restoring, SHARD, NEXT)
-    drop, keys = rebuilding.turn, restoring.keys(SHARD, 0)[1]
-    too_early = replace(drop, number=drop.number + 1)
-    assert StepRefused(StepRefusal.TURN, NEXT) == restoring.restore(too_early, stocks)
-    assert store.stock(SHARD, STOCK_ID) is not None, "nothing is dropped yet"
-    rebuilding.drop_all()
-    restore_stocks = rebuilding.turn
-    rebuilding.restore(stocks)
-    assert restore_stocks.number == restoring.drop(drop, keys), "it is answered as done"
-    assert store.stock(SHARD, STOCK_ID) is not None, "and was not run again"
-    rebuilding.restore(reservations)
-    finish = rebuilding.turn
-    rebuilding.finish(2)
-    assert restoring.finish(finish, 2) is None
-    step(store, [paid()], NEXT)
-    done = store.reservation(SHARD, reservation_id())
-    for late in (drop, restore_stocks):
-        restoring.restore(late, stocks)
-        restoring.drop(late, keys)
-    restoring.finish(finish, 2)
-    assert done is not None
-    assert done == store.reservation(SHARD, reservation_id())
-    assert (NEXT, 3, 2, False) == _progress(store)
-
-
-def _progress(store: Store[OutputRecord]) -> tuple[int, int, int, bool]:
-    state = store.inspect(SHARD)
-    return state.epoch, state.step, state.published, state.torn
 
 
 def test_a_record_that_no_worker_has_written_is_refused(

@@ -9,6 +9,7 @@ from reservation_worker.contracts.dead_letters import (
     CODE_HEADER,
     FAILED_AT_HEADER,
     FINGERPRINT_HEADER,
+    ID_HEADER,
     MESSAGE_HEADER,
     OFFSET_HEADER,
     PARTITION_HEADER,
@@ -154,6 +155,7 @@ def test_an_orphan_leaves_with_a_dead_letter_that_names_its_facts(
     ) == letter.value
     headers = dict(letter.headers)
     assert {
+        ID_HEADER: headers[ID_HEADER],
         TOPIC_HEADER: b"some-topic",
         PARTITION_HEADER: b"0",
         OFFSET_HEADER: b"2",

@@ -15,7 +15,7 @@ from reservation_worker.contracts.written import (
     WrittenStockInternal,
 )
 from reservation_worker.domain.keys import shard_of
-from reservation_worker.ports import Position, ReadBack
+from reservation_worker.ports import Position, PublishedBy, ReadBack
 
 ACCOUNT = "shop"
 SHARDS_TOTAL = 4
@@ -135,6 +135,7 @@ class MemoryReading:
     """Gives a few records at a time, all of one topic."""
 
     highest_step = 0
+    sources: Sequence[PublishedBy] = ()
 
     def __init__(self, records: list[PublishedRecord]) -> None:
         self._left = records

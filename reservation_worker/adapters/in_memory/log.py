@@ -1,10 +1,11 @@
 """The Kafka ports in memory, for tests of the loops: they keep the contracts of the real ones."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from reservation_worker.adapters.in_memory.broker import InMemoryBroker
 from reservation_worker.contracts.records import (
     RESTORED_FROM,
+    SOURCE_HEADER,
     DeadLetter,
     OutputRecord,
     PublishedRecord,
@@ -20,6 +21,7 @@ from reservation_worker.ports import (
     PaymentEnds,
     Polled,
     Position,
+    PublishedBy,
     Waypoint,
 )
 
@@ -155,6 +157,14 @@ class InMemoryTransactions:
         self._broker = broker
         self._waypoint = waypoint
 
+    @property
+    def producer(self) -> str:
+        """Nobody's: no transaction stays open here."""
+        return ""
+
+    def end_of(self, producer: str) -> None:
+        """End nothing."""
+
     def prepare(self) -> None:
         """Be ready at once."""
 
@@ -199,6 +209,14 @@ class InMemoryReadBack:
             for offset, one in enumerate(outputs)
             if one.partition == shard and one.topic is topic
         ]
+        self._sources = sources_of(
+            (topic.value, offset, header[1].decode())
+            for topic in RESTORED_FROM
+            for offset, one in enumerate(outputs)
+            if one.partition == shard and one.topic is topic
+            for header in one.headers
+            if header[0] == SOURCE_HEADER
+        )
         self._steps = [step_of(dict(one.headers)) for one in outputs if one.partition == shard]
 
     @property
@@ -210,6 +228,11 @@ class InMemoryReadBack:
     def highest_step(self) -> int:
         """The highest step whose events are there; 0: none."""
         return max(self._steps, default=0)
+
+    @property
+    def sources(self) -> Sequence[PublishedBy]:
+        """Who has published what is there."""
+        return self._sources
 
     @property
     def records_left(self) -> int:
@@ -226,6 +249,16 @@ class InMemoryReadBack:
 
     def close(self) -> None:
         """Read no further."""
+
+
+def sources_of(told: Iterable[tuple[str, int, str]]) -> list[PublishedBy]:
+    """Gather topic, offset and source of each record."""
+    found: dict[tuple[str, str], PublishedBy] = {}
+    for topic, offset, source in told:
+        before = found.get((topic, source))
+        first = offset if before is None else before.first_offset
+        found[topic, source] = PublishedBy(topic, source, first, offset)
+    return list(found.values())
 
 
 class InMemoryPaymentOffsets:

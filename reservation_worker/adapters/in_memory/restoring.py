@@ -166,4 +166,4 @@ def _take(held: Shard, record: PublishedRecord) -> None:
         assert isinstance(body, ReservationChangedBody), "nothing else is restored from"
         reservation = restore_reservation(body)
         held.reservations[reservation.id] = reservation
-        held.changed_at_ms[reservation.id] = record.timestamp_ms
+        held.changed_at_ms[reservation.id] = max(record.timestamp_ms, body.occurred_at_ms)

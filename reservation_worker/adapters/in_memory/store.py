@@ -153,6 +153,10 @@ class InMemoryStore:
 
     def step(self, shard: int, epoch: int, facts: Sequence[Fact]) -> StepReply | StepRefused:
         """Apply a prefix of facts of one shard, in order."""
+        return self._step(StepCall(shard, epoch, facts))
+
+    def _step(self, call: StepCall) -> StepReply | StepRefused:
+        shard, epoch, facts = call.shard, call.epoch, call.facts
         assert facts, "a step needs a fact"
         with self._lock:
             held = self._admitted(shard, epoch)
@@ -161,14 +165,15 @@ class InMemoryStore:
             if held.step - held.published >= self._config.outbox_steps_max:
                 return StepRefused(StepRefusal.OUTBOX_FULL, held.epoch)
             after = held.copied()
-            outcomes = apply_step(held, after, facts, self._config, self._clock.now_ms())
+            applied_at_ms = call.applied_at_ms(self._clock.now_ms())
+            outcomes = apply_step(held, after, facts, self._config, applied_at_ms)
             self._shards[shard] = after
             return StepReply(outcomes, after.step, after.published)
 
     def begin_steps(self, calls: Sequence[StepCall]) -> StepsUnderWay:
         """Run the steps; an outage shows only when the replies are taken."""
         try:
-            return _Answered([self.step(one.shard, one.epoch, one.facts) for one in calls])
+            return _Answered([self._step(one) for one in calls])
         except StoreUnavailable as outage:
             return _Answered(outage)
 

@@ -11,6 +11,15 @@ from reservation_worker.ports import UNWATCHED, CallWatch
 
 TRANSACTION_TIMEOUT_MS_MAX: Final = 15_000
 """So long may the open transaction of a lost owner hold back its successor."""
+METADATA_REFRESH_INTERVAL_MS: Final = 30_000
+"""The client's own five minutes are how long a new partition stays unread."""
+QUEUED_KILOBYTES_MAX: Final = 32_768
+"""What a reader fetches ahead, unpacked."""
+FETCH_BYTES_MAX: Final = 16 * 1024 * 1024
+"""Of one answer, as it is stored: beside what is queued, a reader holds one for each broker. How
+much it is unpacked only the topic bounds (`topic_needs.UNCOMPRESSED`)."""
+HEARTBEAT_MS_MAX: Final = 1_000
+"""So often does a member hear at the latest that the group is shared out anew."""
 SHARDS_GROUP_SUFFIX: Final = "-shards"
 
 OptionValue = str | int | float | bool | Callable[..., object]
@@ -35,7 +44,7 @@ class KafkaConfig:
     worker_slot: str
     """Names this process among those of the group; random per start where none is set."""
     rebalancing: Rebalancing = Rebalancing.COOPERATIVE
-    session_timeout_ms: int = 45_000
+    session_timeout_ms: int = 6_000
     """Has no effect with `Rebalancing.CONSUMER`: there the brokers' setting counts."""
     max_poll_interval_ms: int = 300_000
     transaction_timeout_ms: int = TRANSACTION_TIMEOUT_MS_MAX
@@ -67,8 +76,9 @@ _OWNED_OPTIONS: Final[Mapping[str, str]] = MappingProxyType(
         "max.poll.interval.ms": _OF_A_SETTING,
         "transaction.timeout.ms": _OF_A_SETTING,
         "transactional.id": "it is made of group, role and worker slot, so that fencing works",
-        "group.instance.id": "a member that keeps its id across restarts would not be told apart "
-        "from the one that it replaces",
+        "group.instance.id": "it is the worker slot, so that a worker that comes back by its name "
+        "does not wait for its own ghost",
+        "heartbeat.interval.ms": "it follows from the session timeout",
         "enable.auto.commit": "an offset is committed only when what it caused is published",
         "auto.commit.enable": "an offset is committed only when what it caused is published",
         "enable.auto.offset.store": "an offset is committed only when what it caused is published",
@@ -86,6 +96,8 @@ _OWNED_OPTIONS: Final[Mapping[str, str]] = MappingProxyType(
         "max.in.flight.requests.per.connection": "more than five would break the order",
         "max.in.flight": "more than five would break the order",
         "enable.gapless.guarantee": "transactions already are all or nothing",
+        "topic.metadata.refresh.interval.ms": "a new partition of the payment topic stops all "
+        "expiry until it is read",
     }
 )
 
@@ -109,6 +121,7 @@ def connection_options(config: KafkaConfig, role: str) -> dict[str, OptionValue]
         **({} if config.token is None else {"oauth_cb": config.token}),
         "bootstrap.servers": config.bootstrap_servers,
         "client.id": f"{config.group_id}-{role}-{config.worker_slot}",
+        "topic.metadata.refresh.interval.ms": METADATA_REFRESH_INTERVAL_MS,
     }
 
 
@@ -117,7 +130,8 @@ def reader_options(config: KafkaConfig, role: str) -> dict[str, OptionValue]:
     return {
         # A full queue must not stop fetching for the default second.
         "fetch.queue.backoff.ms": 10,
-        "queued.max.messages.kbytes": 32_768,
+        "queued.max.messages.kbytes": QUEUED_KILOBYTES_MAX,
+        "fetch.max.bytes": FETCH_BYTES_MAX,
         **connection_options(config, role),
         "group.id": config.group_id,
         "enable.auto.commit": False,
@@ -139,6 +153,7 @@ def member_options(config: KafkaConfig, role: str, group_id: str) -> dict[str, O
     }
     match config.rebalancing:
         case Rebalancing.CONSUMER:
+            # Without a name that stays: such a member could not leave before its session ends.
             return {**options, "group.protocol": "consumer"}
         case Rebalancing.COOPERATIVE:
             strategy = "cooperative-sticky"
@@ -151,9 +166,17 @@ def member_options(config: KafkaConfig, role: str, group_id: str) -> dict[str, O
         **options,
         "group.protocol": "classic",
         "partition.assignment.strategy": strategy,
+        # Who comes back by its name takes the place of the one that died, at once: the brokers let
+        # only one of them commit. `WatchedConsumer.leave` tells them when it is gone for good.
+        "group.instance.id": config.worker_slot,
         "session.timeout.ms": config.session_timeout_ms,
-        "heartbeat.interval.ms": max(1, min(3_000, config.session_timeout_ms // 3)),
+        "heartbeat.interval.ms": max(1, min(HEARTBEAT_MS_MAX, config.session_timeout_ms // 3)),
     }
+
+
+def transactional_id(config: KafkaConfig, role: str) -> str:
+    """Return what the transactional producer of a role is called."""
+    return f"{config.group_id}-{role}-{config.worker_slot}"
 
 
 def producer_options(config: KafkaConfig, role: str) -> dict[str, OptionValue]:
@@ -171,7 +194,7 @@ def producer_options(config: KafkaConfig, role: str) -> dict[str, OptionValue]:
         **connection_options(config, role),
         "enable.idempotence": True,
         "acks": "all",
-        "transactional.id": f"{config.group_id}-{role}-{config.worker_slot}",
+        "transactional.id": transactional_id(config, role),
         "transaction.timeout.ms": config.transaction_timeout_ms,
         "message.timeout.ms": config.transaction_timeout_ms,
     }

@@ -93,6 +93,7 @@ _REASON_IN_TEXT: Final = (
     ("SASL authentication", LostReason.AUTHENTICATION),
     ("Failed to acquire SASL", LostReason.AUTHENTICATION),
     ("require SASL", LostReason.AUTHENTICATION),
+    ("No leaders found", LostReason.NO_LEADER),
     ("Failed to resolve", LostReason.UNRESOLVED),
     ("Connection refused", LostReason.REFUSED),
     ("timed out", LostReason.TIMED_OUT),
@@ -138,6 +139,21 @@ def says_unknown_topic(error: KafkaError) -> bool:
 def says_no_right(error: KafkaError) -> bool:
     """Tell whether a right is missing."""
     return error.code() in _NO_RIGHT
+
+
+def says_broken(error: KafkaError) -> bool:
+    """Tell whether a client cannot be used any more; an event of a consumer says so by its code."""
+    return error.fatal() or bool(error.code() == KafkaError._FATAL)  # noqa: SLF001
+
+
+def why_broken(error: KafkaError) -> str:
+    """Say why a consumer cannot be used any more, and what to do."""
+    if "group.instance.id" in error.str():
+        return (
+            "Another process has taken this one's place in its group: it has the same group and "
+            "the same worker slot. Nothing is lost. Give each process a slot of its own."
+        )
+    return f"The consumer is broken: {error.str()}"
 
 
 def says_membership_is_outdated(error: KafkaError) -> bool:

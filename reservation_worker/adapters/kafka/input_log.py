@@ -25,8 +25,10 @@ from reservation_worker.adapters.kafka.errors import (
     error_of,
     is_end_of_partition,
     reason_of,
+    says_broken,
     says_out_of_range,
     sentence_of,
+    why_broken,
 )
 from reservation_worker.adapters.kafka.held_positions import HeldPositions
 from reservation_worker.adapters.kafka.membership import MembershipCapture
@@ -220,7 +222,7 @@ class KafkaInputLog:
 
     def close(self) -> None:
         """Leave the group."""
-        self._consumer.close()
+        self._consumer.leave()
         self._producer.close()
 
     def _convert(
@@ -261,8 +263,8 @@ class KafkaInputLog:
         if says_out_of_range(error) and topic is not None and number is not None:
             self._doubted.add((topic, number))
             return
-        if error.fatal():
-            raise FatallyBroken(f"The consumer is broken: {error.str()}")
+        if says_broken(error):
+            raise FatallyBroken(why_broken(error))
         self._warn(error, topic, number)
 
     def _warn(self, error: KafkaError, topic: str | None = None, number: int | None = None) -> None:

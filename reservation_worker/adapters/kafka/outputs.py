@@ -22,7 +22,14 @@ from reservation_worker.contracts.records import (
     OutputTopic,
     PublishedRecord,
 )
-from reservation_worker.ports import Clock, Partition, ReadBack
+from reservation_worker.ports import (
+    BrokerUnavailable,
+    Clock,
+    Partition,
+    PartitionUnreachable,
+    ReadBack,
+)
+from reservation_worker.telemetry.labels import LostReason
 
 ROLE: Final = "outputs"
 
@@ -126,4 +133,9 @@ class KafkaOutputs:
     def _edges(self, partitions: Sequence[TopicPartition], edge: Edge) -> dict[Partition, int]:
         if self._questions is None:
             self._questions = TopicQuestions(self._config, ROLE)
-        return self._questions.edges(partitions, edge)
+        try:
+            return self._questions.edges(partitions, edge)
+        except BrokerUnavailable as error:
+            if error.reason is LostReason.NO_LEADER:
+                raise PartitionUnreachable(str(error), error.reason) from error
+            raise

@@ -102,18 +102,16 @@ class TransactionalProducer:
             FatallyBroken: Kafka refuses this client.
         """
         if self._producer is None:
-            producer = WatchedProducer(
-                {
-                    **self._options,
-                    **self._voice.options,
-                    "on_delivery": self._note_undelivered,
-                },
-                self._timeouts.watch,
-                self._timeouts.request_ms,
-                self._timeouts.transaction_ms,
-            )
-            self._initialize(producer)
-            self._producer = producer
+            self._producer = self._initialized(self._options)
+
+    def end_of(self, transactional_id: str) -> None:
+        """End what another producer has left open: for a moment this one has its name.
+
+        Raises:
+            BrokerUnavailable: Kafka does not answer.
+            FatallyBroken: Kafka refuses this client.
+        """
+        self._initialized({**self._options, "transactional.id": transactional_id})
 
     def commit(
         self,
@@ -232,6 +230,16 @@ class TransactionalProducer:
         except (_Aborted, _GivenUp) as broken:
             self._producer = None
             self._logger.warning(PRODUCER_RECREATED, reason=str(broken))
+
+    def _initialized(self, options: Mapping[str, OptionValue]) -> Producer:
+        producer = WatchedProducer(
+            {**options, **self._voice.options, "on_delivery": self._note_undelivered},
+            self._timeouts.watch,
+            self._timeouts.request_ms,
+            self._timeouts.transaction_ms,
+        )
+        self._initialize(producer)
+        return producer
 
     def _initialize(self, producer: Producer) -> None:
         deadline_ms = self._now_ms() + self._timeouts.request_ms

@@ -1,7 +1,7 @@
 """One pass over what is published of a shard, to restore it from."""
 
 from collections.abc import Sequence
-from typing import Final
+from typing import Final, cast
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 from confluent_kafka import Message as ReadMessage
@@ -17,11 +17,17 @@ from reservation_worker.adapters.kafka.errors import (
     reason_of,
     sentence_of,
 )
-from reservation_worker.contracts.records import OutputTopic, PublishedRecord, step_of
+from reservation_worker.contracts.records import (
+    SOURCE_HEADER,
+    OutputTopic,
+    PublishedRecord,
+    step_of,
+)
 from reservation_worker.domain.values import value_class
-from reservation_worker.ports import BrokerUnavailable, Clock
+from reservation_worker.ports import BrokerUnavailable, Clock, PartitionUnreachable, PublishedBy
 from reservation_worker.telemetry.labels import LostReason
 
+Header = tuple[str, str | bytes | None]
 ROLE: Final = "restore"
 POLL_SECONDS: Final = 0.05
 FETCH_WAIT_MS: Final = 10
@@ -59,6 +65,9 @@ class KafkaReadBack:
         self._consumer = consumer
         self._offset = 0
         self._highest_step = 0
+        self._sources: dict[tuple[str, Header], PublishedBy] = {}
+        self._source: Header = ("", b"")
+        """The header that the last record had: so do most of those behind it."""
         self._progress_at_ms = 0
         self._assign()
 
@@ -79,6 +88,11 @@ class KafkaReadBack:
     def highest_step(self) -> int:
         """The highest step whose events have been returned; 0: none."""
         return self._highest_step
+
+    @property
+    def sources(self) -> Sequence[PublishedBy]:
+        """Who has published what has been returned; records without a source are nobody's."""
+        return list(self._sources.values())
 
     def read(self, records_max: int) -> Sequence[PublishedRecord]:
         """Return the next records in the order of their partition, all of one topic.
@@ -103,6 +117,7 @@ class KafkaReadBack:
             if record is not None
         )
         self._highest_step = max(self._highest_step, next((one for one in steps if one), 0))
+        self._note_sources([message for message, record in taken if record], current.name)
         if self._offset >= current.end:
             self._passes.pop(0)
             self._assign()
@@ -110,7 +125,7 @@ class KafkaReadBack:
             self._progress_at_ms = self._now_ms()
         elif self._now_ms() > self._progress_at_ms + self._timeout_ms:
             self._progress_at_ms = self._now_ms()
-            raise BrokerUnavailable(
+            raise PartitionUnreachable(
                 f"{current.name}-{current.partition} cannot be read beyond offset {self._offset} "
                 f"of {current.end}: a transaction is still open in it, or its leader is away",
                 LostReason.NO_LEADER,
@@ -123,15 +138,38 @@ class KafkaReadBack:
 
     @staticmethod
     def _unreadable(current: Pass, error: KafkaError) -> BrokerUnavailable:
-        return BrokerUnavailable(
+        return PartitionUnreachable(
             f"{current.name}-{current.partition} cannot be read: {sentence_of(error)}",
             reason_of(error),
         )
+
+    def _note_sources(self, messages: Sequence[ReadMessage], topic: str) -> None:
+        """Note the first and the last of each run of records with the same source."""
+        last_offset = None
+        for message in messages:
+            headers = cast("Sequence[Header]", message.headers() or ())
+            if self._source not in headers:
+                self._note(topic, last_offset)
+                named = (one for one in headers if one[0] == SOURCE_HEADER)
+                self._source = next(named, ("", b""))
+                self._note(topic, message.offset())
+            last_offset = message.offset()
+        self._note(topic, last_offset)
+
+    def _note(self, topic: str, offset: int | None) -> None:
+        name, source = self._source
+        if offset is None or not name or source is None:
+            return
+        before = self._sources.get((topic, self._source))
+        first = offset if before is None else before.first_offset
+        text = source if isinstance(source, str) else source.decode(errors="replace")
+        self._sources[topic, self._source] = PublishedBy(topic, text, first, offset)
 
     def _assign(self) -> None:
         if self._passes:
             one = self._passes[0]
             self._offset = one.begin
+            self._source = ("", b"")
             self._consumer.assign([TopicPartition(one.name, one.partition, one.begin)])
         self._progress_at_ms = self._now_ms()
 

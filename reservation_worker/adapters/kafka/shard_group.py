@@ -1,6 +1,7 @@
 """The group whose members own shards: one partition of ``reservation-shards`` each."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Final
 
 import structlog
@@ -13,7 +14,13 @@ from reservation_worker.adapters.kafka.configuration import (
     Rebalancing,
     member_options,
 )
-from reservation_worker.adapters.kafka.errors import error_of, reason_of, sentence_of
+from reservation_worker.adapters.kafka.errors import (
+    error_of,
+    reason_of,
+    says_broken,
+    sentence_of,
+    why_broken,
+)
 from reservation_worker.adapters.kafka.membership import MembershipCapture
 from reservation_worker.adapters.kafka.positions import Asking, committed_positions
 from reservation_worker.adapters.kafka.watched import WatchedConsumer
@@ -28,8 +35,21 @@ from reservation_worker.telemetry.log_events import (
 from reservation_worker.telemetry.metrics import Metrics
 
 ROLE: Final = "publish"
+POSITIONS_SECONDS: Final = 1.0
+"""What lasts longer is an open transaction, most likely of a dead owner; the next attempt is given
+as long as any other question.
+"""
 CAPTURE_ATTEMPTS_MAX: Final = 3
 """A poll that served a rebalance is followed by another one, at most so often."""
+
+
+@dataclass(frozen=True, slots=True)
+class ShardsTopic:
+    """The topic whose partitions stand for shards."""
+
+    name: str
+    shards_total: int
+    """It may have more partitions: those are left alone."""
 
 
 class KafkaShardGroup:
@@ -39,14 +59,18 @@ class KafkaShardGroup:
     run only inside of polls; so none is open when a callback runs.
     """
 
-    def __init__(self, config: KafkaConfig, topic: str, clock: Clock, metrics: Metrics) -> None:
+    def __init__(
+        self, config: KafkaConfig, topic: ShardsTopic, clock: Clock, metrics: Metrics
+    ) -> None:
         """Subscribe; the group is joined by polling."""
-        self._topic = topic
+        self._topic = topic.name
+        self._shards_total = topic.shards_total
         self._metrics = metrics
         self._request_seconds = config.request_timeout_ms / 1000
         self._incremental = config.rebalancing is not Rebalancing.EAGER
         self._logger = structlog.get_logger()
         self._tenures: dict[int, int] = {}
+        self._positions_seconds = min(POSITIONS_SECONDS, self._request_seconds)
         self._rebalances_total = 0
         self._is_settled = False
         options = {
@@ -57,7 +81,7 @@ class KafkaShardGroup:
         self._consumer = WatchedConsumer({**options, **self._voice.options}, config)
         self._membership = MembershipCapture(self._consumer, clock)
         self._consumer.subscribe(
-            [topic],
+            [topic.name],
             on_assign=self._on_assign,
             on_revoke=self._on_revoke,
             on_lost=self._on_lost,
@@ -86,12 +110,16 @@ class KafkaShardGroup:
             BrokerUnavailable: Kafka does not answer, or a transaction is still open.
             FatallyBroken: a position is written in a form that this release does not know.
         """
-        asking = Asking(self._consumer, self._voice, self._topic, self._request_seconds)
-        return committed_positions(asking, shards)
+        seconds = self._positions_seconds
+        self._positions_seconds = self._request_seconds
+        asking = Asking(self._consumer, self._voice, self._topic, seconds)
+        positions = committed_positions(asking, shards)
+        self._positions_seconds = min(POSITIONS_SECONDS, self._request_seconds)
+        return positions
 
     def close(self) -> None:
         """Leave the group."""
-        self._consumer.close()
+        self._consumer.leave()
 
     def _serve(self) -> None:
         try:
@@ -101,8 +129,8 @@ class KafkaShardGroup:
         error = message.error() if message is not None else None
         if error is None:
             return
-        if error.fatal():
-            raise FatallyBroken(f"The consumer is broken: {error.str()}")
+        if says_broken(error):
+            raise FatallyBroken(why_broken(error))
         self._warn(error)
 
     def _warn(self, error: KafkaError) -> None:
@@ -120,7 +148,9 @@ class KafkaShardGroup:
         self._rebalances_total += 1
         self._membership.forget()
         for partition in partitions:
-            self._tenures[partition.partition] = self._rebalances_total
+            # What somebody has added stands for no shard.
+            if partition.partition < self._shards_total:
+                self._tenures[partition.partition] = self._rebalances_total
         self._is_settled = True
         self._count(RebalanceKind.ASSIGNED, PARTITIONS_ASSIGNED, partitions)
         starts = [TopicPartition(self._topic, partition.partition, 0) for partition in partitions]

@@ -69,6 +69,8 @@ class NeededTopic:
     """What the worker must be allowed to do there."""
     is_sharded: bool = False
     """It has one partition per shard: fewer would break a guarantee."""
+    is_published: bool = False
+    """The partition of a shard's number carries its events."""
     is_truth: bool = False
     """Shards are restored from it: what it loses is lost."""
 
@@ -90,7 +92,9 @@ def needed_topics(layout: TopicLayout) -> tuple[NeededTopic, ...]:
             for name in layout.inputs
         ),
         *(
-            NeededTopic(name, total, COMPACTED, read_back, is_sharded=True, is_truth=True)
+            NeededTopic(
+                name, total, COMPACTED, read_back, is_sharded=True, is_published=True, is_truth=True
+            )
             for name in layout.compacted_outputs
         ),
         NeededTopic(
@@ -99,6 +103,7 @@ def needed_topics(layout: TopicLayout) -> tuple[NeededTopic, ...]:
             _kept(OUTPUT_RETENTION_HOURS),
             ("WRITE", "READ"),
             is_sharded=True,
+            is_published=True,
         ),
         NeededTopic(layout.shards, total, COMPACTED, ("READ",), is_sharded=True),
         NeededTopic(

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import Future
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
@@ -38,6 +39,8 @@ class DescribedTopic:
     topic_id: str
     """Another one if the topic was deleted and created anew, whatever its name and offsets."""
     partitions: int
+    leaderless: frozenset[int]
+    """Partitions that nobody can read or write for now."""
     rights: frozenset[str]
     """Those of `RIGHTS` that this client has there; all of them where nobody is restricted."""
 
@@ -75,9 +78,15 @@ class TopicQuestions:
                 )
             )
         except KafkaException as exception:
+            self._find_brokers()
             raise self.voice.explained(
                 error_of(exception), f"Asking for the topics {', '.join(names)}", self._admin
             ) from exception
+
+    def _find_brokers(self) -> None:
+        """Learn who is there: the client goes on asking a broker that is gone for half a minute."""
+        with suppress(KafkaException):
+            self._admin.list_topics(timeout=self._seconds)
 
     def begin_describing(self, names: Sequence[str]) -> Mapping[str, "Future[TopicDescription]"]:
         """Ask without waiting; `described` takes the answers."""
@@ -156,5 +165,7 @@ def _described_topic(topic: TopicDescription) -> DescribedTopic:
     return DescribedTopic(
         topic_id=str(topic.topic_id),
         partitions=len(topic.partitions),
+        # The library's types do not know it.
+        leaderless=frozenset(one.id for one in topic.partitions if not one.leader),
         rights=frozenset(RIGHTS[one] for one in operations if one in RIGHTS),
     )

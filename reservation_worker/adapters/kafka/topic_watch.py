@@ -38,6 +38,7 @@ class TopicWatch:
         self._written_ids: dict[str, str] = {}
         """Of the topics that are written, the ids that they had when they were first seen."""
         self._found: tuple[Finding, ...] | None = None
+        self._unreachable: Mapping[int, str] = {}
 
     def look(self) -> None:
         """Look once, and say what has changed.
@@ -47,6 +48,7 @@ class TopicWatch:
         """
         state = self._admin.look(self._layout)
         found = (*findings(self._layout, state), *self._created_anew(state))
+        self._unreachable = self._leaderless(state)
         before = frozenset(self._found or ())
         self._found = found
         for one in found:
@@ -68,6 +70,10 @@ class TopicWatch:
         """Return what keeps the worker from its work, a sentence each."""
         return tuple(one.sentence for one in self._found or () if one.problem not in HARMLESS)
 
+    def unreachable_shards(self) -> Mapping[int, str]:
+        """Return the shards of which nothing can be published or read back now, and why."""
+        return self._unreachable
+
     def refuse_unsafe(self) -> None:
         """Let nothing be published or committed while a guarantee would not hold.
 
@@ -82,6 +88,20 @@ class TopicWatch:
         stopping = [one for one in self._found if one.stops]
         if stopping:
             raise BrokerUnavailable(" ".join(one.sentence for one in stopping), stopping[0].reason)
+
+    def _leaderless(self, state: State) -> Mapping[int, str]:
+        """Find shards that would hold up a transaction that others are in as well."""
+        unreachable: dict[int, str] = {}
+        for needed in needed_topics(self._layout):
+            topic = state.topics[needed.name]
+            if not needed.is_published or not isinstance(topic, DescribedTopic):
+                continue
+            for shard in sorted(topic.leaderless):
+                unreachable[shard] = (
+                    f"The partition {needed.name}-{shard} has no leader: no broker that has it is "
+                    "there. The shard waits alone, nothing of it is lost, and it goes on by itself."
+                )
+        return unreachable
 
     def _created_anew(self, state: State) -> list[Finding]:
         """Find topics whose records are gone although Redis has what they stated."""

@@ -59,6 +59,22 @@ class TopicAdmin:
         self._questions = TopicQuestions(config, ROLE)
         self._admin = self._questions.admin
 
+    def cluster_id(self) -> str:
+        """Return the name that the cluster gave itself when it was made.
+
+        Raises:
+            BrokerUnavailable: Kafka does not answer.
+        """
+        try:
+            metadata = self._admin.list_topics(timeout=self._timeout_seconds)
+        except KafkaException as exception:
+            raise BrokerUnavailable(error_of(exception).str()) from exception
+        # Some brokers have none; the stubs do not know.
+        cluster_id: str | None = metadata.cluster_id
+        if cluster_id is None:
+            raise BrokerUnavailable("Kafka does not say which cluster it is")
+        return cluster_id
+
     def plan(self, layout: TopicLayout) -> TopicPlan:
         """Compare what is with what should be; changes nothing.
 

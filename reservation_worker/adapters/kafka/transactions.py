@@ -6,7 +6,11 @@ from typing import Final
 
 from confluent_kafka import TopicPartition
 
-from reservation_worker.adapters.kafka.configuration import KafkaConfig, producer_options
+from reservation_worker.adapters.kafka.configuration import (
+    KafkaConfig,
+    producer_options,
+    transactional_id,
+)
 from reservation_worker.adapters.kafka.positions import position_text
 from reservation_worker.adapters.kafka.producer import (
     ProducerTimeouts,
@@ -40,11 +44,26 @@ class KafkaTransactions:
     def __init__(self, config: KafkaConfig, parts: TransactionsParts) -> None:
         self._parts = parts
         self._letter_headers = ((GROUP_HEADER, config.group_id.encode()),)
+        self._name = transactional_id(config, ROLE)
         self._producer = TransactionalProducer(
             producer_options(config, ROLE),
             ProducerTimeouts.of(config),
             parts.clock,
         )
+
+    @property
+    def producer(self) -> str:
+        """What it is called: of two with one name, only the newer one may commit."""
+        return self._name
+
+    def end_of(self, producer: str) -> None:
+        """End without effect what another producer has left open; it commits nothing more.
+
+        Raises:
+            BrokerUnavailable: Kafka does not answer.
+            FatallyBroken: Kafka refuses this client.
+        """
+        self._producer.end_of(producer)
 
     def prepare(self) -> None:
         """Have a producer with no transaction of an earlier one left open.

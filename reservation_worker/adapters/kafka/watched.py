@@ -22,6 +22,9 @@ Method = TypeVar("Method", bound=Callable[..., Any])
 Options = Mapping[str, OptionValue | Callable[..., None]]
 
 REQUEST: Final = "_request_ms"
+LEAVE_POLLS_MAX: Final = 20
+LEAVE_POLL_SECONDS: Final = 0.05
+"""The client takes the partitions back and says goodbye within few of these."""
 TRANSACTION: Final = "_transaction_ms"
 """The end of a transaction waits as long as the transaction may last."""
 
@@ -85,6 +88,19 @@ class WatchedConsumer(Consumer):
     memberid = _watched(Consumer.memberid)
     consumer_group_metadata = _watched(Consumer.consumer_group_metadata)
     close = _watched(Consumer.close)
+
+    def leave(self) -> None:
+        """Leave the group for good, and close.
+
+        A member with a name of its own that only closes is waited for until its session ends: it
+        might come back. Giving the subscription up says that it will not.
+        """
+        self.unsubscribe()
+        for _ in range(LEAVE_POLLS_MAX):
+            self.poll(LEAVE_POLL_SECONDS)
+            if not self.assignment():
+                break
+        self.close()
 
 
 class WatchedProducer(Producer):

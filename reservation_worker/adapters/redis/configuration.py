@@ -20,6 +20,12 @@ class StoreConfig:
     """Before the names of all keys; part of no other name."""
     event_source: str = EVENT_SOURCE
     """What the published events name as their source."""
+    producer: str = ""
+    """What the owner's publishing producer is called; empty: nobody publishes what this writes."""
+    persistence_required: bool = True
+    """A server without an append-only file is refused."""
+    server_look_interval_ms: int = 1_000
+    """Time between two looks at what the guarantees need of the servers."""
     facts_per_step_max: int = 500
     """More make the server pause longer and go no faster."""
     lines_per_step_max: int = 5_000

@@ -34,6 +34,20 @@ def pack_published_reservation(value: bytes) -> bytes:
     return pack_reservation_body(written_reservation(value))
 
 
+def pack_change(value: bytes, record_at_ms: int) -> tuple[bytes, int]:
+    """Return the packed reservation of a record, and when it changed, not too early.
+
+    The record's own timestamp is that of its publisher's clock, which may have been behind; then
+    the fact's time is nearer to the truth.
+
+    Raises:
+        NotWritten: no worker has written this.
+        ValueError: a time in it is none.
+    """
+    body = written_reservation(value)
+    return pack_reservation_body(body), max(record_at_ms, parse_instant_ms(body.occurred_at))
+
+
 def pack_reservation_body(body: WrittenReservation) -> bytes:
     """Return the packed reservation of a body.
 

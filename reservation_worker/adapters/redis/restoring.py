@@ -8,11 +8,12 @@ from reservation_worker.adapters.redis.calls import Argument, Call, Calls, Clien
 from reservation_worker.adapters.redis.configuration import StoreConfig
 from reservation_worker.adapters.redis.pipeline import Reply
 from reservation_worker.adapters.redis.published import (
-    pack_published_reservation,
+    pack_change,
     pack_published_stock,
 )
 from reservation_worker.adapters.redis.records import refused
 from reservation_worker.adapters.redis.scripts import Script
+from reservation_worker.adapters.redis.servers import Servers
 from reservation_worker.contracts.records import OutputTopic, PublishedRecord
 from reservation_worker.contracts.written import NotWritten
 from reservation_worker.ports import FatallyBroken, ShardState, StepRefusal, StepRefused, Turn
@@ -32,16 +33,25 @@ class RedisRestoring:
         scripts: Mapping[str, Script] | None = None,
     ) -> None:
         """Use the package's own scripts unless others are given."""
+        self._producer = config.producer
         self._calls = Calls(client, config, scripts)
+        # Before each rebuild: it would lose again what is restored on an unfit server.
+        self._servers = Servers(
+            client,
+            lambda: 0,
+            persistence_required=config.persistence_required,
+            look_interval_ms=0,
+        )
 
     def begin(self, shard: int, inspected: ShardState, epoch: int) -> bool:
         """Mark the shard if ``meta`` still says what was inspected; never over a newer epoch."""
+        self._servers.check()
         return bool(
             self._calls.run(
                 "begin_restoring",
                 shard,
                 *(epoch, inspected.epoch, inspected.step),
-                *(inspected.verified_server, inspected.server),
+                *(inspected.verified_server, inspected.server, self._producer),
             )
         )
 
@@ -83,19 +93,20 @@ class RedisRestoring:
 
     def _restoring_call(self, turn: Turn, records: Sequence[PublishedRecord]) -> Call:
         are_stocks = records[0].topic is OutputTopic.STOCK_CHANGED
-        pack = pack_published_stock if are_stocks else pack_published_reservation
         arguments: list[Argument] = []
         for record in records:
-            if record.value is None and are_stocks:
+            if record.value is None:
+                if not are_stocks:
+                    arguments += (record.key, _REMOVED, record.timestamp_ms)
                 continue
             try:
-                packed = _REMOVED if record.value is None else pack(record.value)
+                if are_stocks:
+                    arguments += (record.key, pack_published_stock(record.value))
+                else:
+                    arguments += (record.key, *pack_change(record.value, record.timestamp_ms))
             except (NotWritten, ValueError) as error:
                 where = f"{record.topic.value}-{turn.shard}, offset {record.offset}"
                 raise FatallyBroken(f"{where}: not what a worker writes") from error
-            arguments += (record.key, packed)
-            if not are_stocks:
-                arguments.append(record.timestamp_ms)
         script = "restore_stocks" if are_stocks else "restore_reservations"
         return self._calls.script(script, turn.shard, turn.epoch, turn.number, *arguments)
 

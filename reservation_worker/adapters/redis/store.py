@@ -22,6 +22,7 @@ from reservation_worker.adapters.redis.records import (
     unpack_stock,
 )
 from reservation_worker.adapters.redis.scripts import Script
+from reservation_worker.adapters.redis.servers import Servers
 from reservation_worker.contracts.records import OutputRecord
 from reservation_worker.domain.facts import DeadlineReached, Fact, RetentionReached
 from reservation_worker.domain.keys import ReservationId, StockId, split_key
@@ -42,6 +43,7 @@ from reservation_worker.ports import (
     StepRefused,
     StepReply,
     StepsUnderWay,
+    StoreUnavailable,
 )
 
 
@@ -59,13 +61,28 @@ class RedisStore:
         self._config = config
         self._clock = clock
         self._event_source = config.event_source.encode()
+        self._servers = Servers(
+            client,
+            clock.monotonic_ms,
+            persistence_required=config.persistence_required,
+            look_interval_ms=config.server_look_interval_ms,
+        )
         self._calls = Calls(client, config, scripts)
 
     def now_ms(self) -> int:
         """Return the server's wall clock."""
+        self._servers.check()
         answer = self._calls.command("TIME", None)
         seconds, microseconds = answer
         return int(seconds) * 1000 + int(microseconds) // 1000
+
+    def shortcomings(self) -> tuple[str, ...]:
+        """Say in a sentence each what of the servers voids the guarantees, and how to mend it.
+
+        Raises:
+            StoreUnavailable: a server does not answer.
+        """
+        return self._servers.shortcomings()
 
     def inspect(self, shard: int) -> ShardState:
         """Read a shard's ``meta`` and the identity of the server, in one atomic read."""
@@ -73,11 +90,16 @@ class RedisStore:
 
     def step(self, shard: int, epoch: int, facts: Sequence[Fact]) -> StepReply | StepRefused:
         """Apply a prefix of facts of one shard, in order, atomically."""
+        self._servers.check()
         call = StepCall(shard, epoch, facts)
         return _step_reply(call, self._calls.run("step", shard, *self._step_arguments(call)))
 
     def begin_steps(self, calls: Sequence[StepCall]) -> StepsUnderWay:
         """Send steps of different shards, and come back before they are answered."""
+        try:
+            self._servers.check()
+        except StoreUnavailable as unfit:
+            return _NotSent(unfit)
         sent = self._calls.send(
             [self._calls.script("step", one.shard, *self._step_arguments(one)) for one in calls]
         )
@@ -87,6 +109,7 @@ class RedisStore:
         self, after: Sequence[ShardStep], entries_max: int
     ) -> tuple[tuple[OutboxEntry[OutputRecord], ...] | StepRefused, ...]:
         """Return each shard's next entries behind a step, in order, without gaps."""
+        self._servers.check()
         bytes_max = self._config.outbox_read_bytes_max // max(1, len(after))
         replies = self._calls.send(
             [
@@ -115,6 +138,7 @@ class RedisStore:
     ) -> tuple[DueWork | StepRefused, ...]:
         """Return each shard's deadlines at or before an instant, and settlements that wait."""
         assert facts_max >= 1, "no number means infinity"
+        self._servers.check()
         replies = self._calls.send(
             [
                 self._calls.script("due", one.shard, one.epoch, expired_up_to_ms, facts_max)
@@ -128,6 +152,7 @@ class RedisStore:
     ) -> tuple[tuple[RetentionReached, ...] | StepRefused, ...]:
         """Return what of each shard has been kept long enough, oldest first."""
         assert facts_max >= 1, "no number means infinity"
+        self._servers.check()
         over_up_to_ms = retention.now_ms - retention.over_ms
         awaiting_up_to_ms = retention.now_ms - retention.awaiting_ms
         replies = self._calls.send(
@@ -143,6 +168,7 @@ class RedisStore:
 
     def look(self, published: Sequence[ShardStep], shards: Sequence[int]) -> Look:
         """Mark what is published, and tell of shards whether there is anything new."""
+        self._servers.check()
         marks = [
             self._calls.script("mark_published", one.shard, one.epoch, one.step)
             for one in published
@@ -158,6 +184,7 @@ class RedisStore:
 
     def claim(self, shard: int, inspected: ShardState, epoch: int) -> bool:
         """Write epoch and server into ``meta`` if it still says what was inspected."""
+        self._servers.check()
         return bool(
             self._calls.run(
                 "claim",
@@ -167,6 +194,7 @@ class RedisStore:
                 inspected.step,
                 inspected.verified_server,
                 inspected.server,
+                self._config.producer,
             )
         )
 
@@ -194,19 +222,20 @@ class RedisStore:
             config.step_bytes_max,
             config.outbox_steps_max,
             config.settled_entries_max,
-            self._clock.now_ms(),
+            call.applied_at_ms(self._clock.now_ms()),
         )
 
 
 def read_state(calls: Calls, shard: int) -> ShardState:
     """Read a shard's ``meta`` and the identity of the server, in one atomic read."""
-    epoch, step, published, torn, verified, server, demanded, adopts, foreign = calls.run(
+    epoch, step, published, torn, verified, server, demanded, adopts, *names = calls.run(
         "inspect", shard
     )
+    foreign, producer = names
     return ShardState(
         *(epoch, step, published, torn == 1),
         *(verified.decode(), server.decode(), demanded.decode()),
-        *(adopts == 1, foreign.decode()),
+        *(adopts == 1, foreign.decode(), producer.decode()),
     )
 
 
@@ -219,6 +248,14 @@ class _StepsUnderWay:
         return tuple(
             [_step_reply(call, reply) for call, reply in zip(self.calls, self.take(), strict=True)]
         )
+
+
+@value_class(frozen=True, slots=True)
+class _NotSent:
+    unfit: StoreUnavailable
+
+    def replies(self) -> tuple[StepReply | StepRefused, ...]:
+        raise self.unfit
 
 
 def _step_reply(call: StepCall, reply: Reply) -> StepReply | StepRefused:

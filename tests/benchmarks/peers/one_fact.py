@@ -94,7 +94,7 @@ def answering(given: Given) -> Callable[[Message], Answer]:
 
     def answer(message: Message) -> Answer:
         record = record_of(message)
-        return Answer(given, record, decoder.decode(record))
+        return Answer(given, record, decoder.decode(record, record.timestamp_ms))
 
     return answer
 

@@ -26,6 +26,7 @@ local step = {
   changed_stock_count = 0,
   removals = {},
   removed_records = {},
+  shortfalls = 0,
   settlements = {},
 }
 

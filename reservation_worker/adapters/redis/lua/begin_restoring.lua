@@ -2,7 +2,8 @@
 -- Purpose: compare-and-set on what was inspected, never over a newer epoch. From here to the end of
 --   the restoring every step is refused, and whoever finds the mark later begins again.
 -- Keys: meta
--- Arguments: epoch, inspected epoch, inspected step, inspected verified server, inspected server
+-- Arguments: epoch, inspected epoch, inspected step, inspected verified server, inspected server,
+--   name of the owner's producer
 -- Outcomes: none
 -- Needs: guard
 -- Flags: allow-oom
@@ -10,7 +11,7 @@
 -- calls of the rebuild are numbered from 1.
 
 local epoch, inspected_epoch, inspected_step = ARGV[1], tonumber(ARGV[2]), ARGV[3]
-local verified_server, server = ARGV[4], ARGV[5]
+local verified_server, server, producer = ARGV[4], ARGV[5], ARGV[6]
 local found = redis.call('HMGET', KEYS[1], 'epoch', 'step', 'server', 'writing', 'deployment')
 local current = tonumber(found[1] or '0')
 
@@ -29,6 +30,6 @@ end
 redis.call(
   'HSET', KEYS[1],
   'epoch', epoch, 'step', inspected_step, 'published', '0', 'server', server, 'writing', '1',
-  'deployment', guard.DEPLOYMENT, 'call', '0'
+  'deployment', guard.DEPLOYMENT, 'call', '0', 'producer', producer
 )
 return 1

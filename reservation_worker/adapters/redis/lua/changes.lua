@@ -100,6 +100,9 @@ end
 -- By where lines begin -> line index, units; ...
 local function in_order(moved)
   local positions, units = {}, {}
+  if not moved then
+    return units
+  end
   for at in pairs(moved) do
     positions[#positions + 1] = at
   end

@@ -2,14 +2,15 @@
 -- Purpose: compare-and-set on what was inspected; never over a newer epoch, never a torn shard or
 --   another deployment's. One of an older release, which names none, becomes this one's.
 -- Keys: meta
--- Arguments: epoch, inspected epoch, inspected step, inspected verified server, inspected server
+-- Arguments: epoch, inspected epoch, inspected step, inspected verified server, inspected server,
+--   name of the owner's producer
 -- Outcomes: none
 -- Needs: wire, guard
 -- Flags: allow-oom
 -- Replies 1 if the shard is claimed (also by an earlier try of the same call), else 0.
 
 local epoch, inspected_epoch, inspected_step = ARGV[1], tonumber(ARGV[2]), ARGV[3]
-local verified_server, server = ARGV[4], ARGV[5]
+local verified_server, server, producer = ARGV[4], ARGV[5], ARGV[6]
 local found = redis.call(
   'HMGET', KEYS[1], 'epoch', 'step', 'server', 'writing', 'layout', 'deployment'
 )
@@ -24,7 +25,8 @@ if not found[1] then
   redis.call(
     'HSET', KEYS[1],
     'epoch', epoch, 'step', inspected_step, 'published', inspected_step,
-    'server', server, 'writing', '0', 'layout', wire.LAYOUT, 'deployment', guard.DEPLOYMENT
+    'server', server, 'writing', '0', 'layout', wire.LAYOUT, 'deployment', guard.DEPLOYMENT,
+    'producer', producer
   )
   return 1
 end
@@ -40,5 +42,8 @@ local is_as_inspected = tonumber(found[1]) == inspected_epoch
 if not is_as_inspected or tonumber(found[1]) > tonumber(epoch) then
   return 0
 end
-redis.call('HSET', KEYS[1], 'epoch', epoch, 'server', server, 'deployment', guard.DEPLOYMENT)
+redis.call(
+  'HSET', KEYS[1],
+  'epoch', epoch, 'server', server, 'deployment', guard.DEPLOYMENT, 'producer', producer
+)
 return 1

@@ -240,7 +240,9 @@ local function hand_over(draft, at, units, done)
   local name = reservation[at + STOCK]
   if stocks.covers(draft.stocks[name], compared_at) then
     reservation[at + SETTLED] = reservation[at + SETTLED] + units
-    done.already_counted[at] = (done.already_counted[at] or 0) + units
+    local counted = done.already_counted or {}
+    done.already_counted = counted
+    counted[at] = (counted[at] or 0) + units
     return
   end
   reservation[at + ACKNOWLEDGED] = reservation[at + ACKNOWLEDGED] + units

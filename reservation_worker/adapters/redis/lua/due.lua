@@ -5,8 +5,8 @@
 -- Outcomes: foreign, epoch, server, torn, incomplete
 -- Needs: chunks, guard
 -- Flags: no-writes
--- Replies { 0, reason, epoch } or { 1, { reservation, expires_at, ... }, { stock[/order], ... } }. A
--- member of an index without its value is a shard that lost something: it must be rebuilt.
+-- Replies { 0, reason, epoch } or { 1, { reservation, expires_at, ... }, { stock[/order], ... } }.
+-- A member of an index without its value is a shard that lost something: it must be rebuilt.
 
 local meta, refusal = guard.admit(KEYS[1], ARGV[1])
 if not meta then

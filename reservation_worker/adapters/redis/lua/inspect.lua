@@ -6,15 +6,16 @@
 -- Needs: wire, guard
 -- Flags: no-writes
 -- Replies { epoch, step, published, torn, verified server, this server, reason of a demand, whether
--- it is to be adopted, another deployment }. One that another release has laid out in another way
+-- it is to be adopted, another deployment, name of the producer of its last owner }. One that another release has laid out in another way
 -- counts as torn. Of another deployment's shard nothing is told but whose it is.
 
 local found = redis.call(
   'HMGET', KEYS[1],
-  'epoch', 'step', 'published', 'writing', 'server', 'layout', 'demanded', 'adopts', 'deployment'
+  'epoch', 'step', 'published', 'writing', 'server', 'layout', 'demanded', 'adopts', 'deployment',
+  'producer'
 )
 if guard.is_foreign(found[9]) then
-  return { 0, 0, 0, 0, '', guard.server(), '', 0, found[9] }
+  return { 0, 0, 0, 0, '', guard.server(), '', 0, found[9], '' }
 end
 local is_readable = not found[1] or found[6] == wire.LAYOUT
 
@@ -28,4 +29,5 @@ return {
   found[7] or '',
   found[8] == '1' and 1 or 0,
   '',
+  found[10] or '',
 }

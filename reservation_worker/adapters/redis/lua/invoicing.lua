@@ -47,11 +47,14 @@ local function begun(draft, invoice)
     invoiced_at = invoice.invoiced_at,
     compared_at = math.max(invoice.compared_at, draft.reservation[COMPLETED_AT]),
     units = {}, -- that the ERP must still take out of its stock, by where the line begins
-    already_counted = {}, -- that a count has taken out already, likewise
+    already_counted = false, -- or those that a count has taken out already, likewise
   }
 end
 
 local function copied(units)
+  if not units then
+    return false
+  end
   local copy = {}
   for at, count in pairs(units) do
     copy[at] = count
@@ -103,7 +106,7 @@ local function acknowledge_missing(draft, invoice, done, missing)
 end
 
 local function publish_to_erp(draft, done)
-  if next(done.units) or next(done.already_counted) then
+  if done.already_counted or next(done.units) then
     local acknowledgements = draft.acknowledgements or {}
     draft.acknowledgements = acknowledgements
     acknowledgements[#acknowledgements + 1] = done

@@ -2,8 +2,8 @@
 -- Purpose: the second half of restoring a shard, after all of its stocks. A later version of a
 --   reservation replaces an earlier one and what that one had in the indexes.
 -- Keys: meta, reservation, stock, acknowledged, due, settle, over, awaiting
--- Arguments: epoch, number, then for each reservation: account/order, packed (empty: it was removed),
---   timestamp of the record
+-- Arguments: epoch, number, then for each reservation: account/order, packed (empty: it was
+--   removed), timestamp of the record
 -- Outcomes: foreign, epoch, server, turn
 -- Needs: wire, chunks, guard, stocks, drafts, indexes
 -- Replies { 0, reason, epoch } or { 1 }.

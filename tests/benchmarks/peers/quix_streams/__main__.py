@@ -60,7 +60,7 @@ def _handler(app: Application, given: Given) -> Callable[..., None]:
             *(context.topic, context.partition, context.offset, timestamp_ms),
             *(key.encode(), value, tuple(headers or ())),
         )
-        stated = decoder.decode(record)
+        stated = decoder.decode(record, timestamp_ms)
         if isinstance(stated, Rejection):
             reject(record, stated)
             return

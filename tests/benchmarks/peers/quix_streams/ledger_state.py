@@ -37,6 +37,7 @@ class StoredKept(msgspec.Struct, frozen=True, array_like=True):
 
     id: str | None
     invoiced_at_ms: int | None
+    compared_at_ms: int | None
     lines: tuple[LineUnits, ...]
 
 
@@ -185,12 +186,12 @@ def _occurred_at_ms(fact: Fact, outcome: Outcome, stock: Stock) -> int:
 
 
 def _kept(stored: StoredKept) -> Kept:
-    if stored.invoiced_at_ms is None:
+    if stored.invoiced_at_ms is None or stored.compared_at_ms is None:
         return KeptCancellation(stored.id, stored.lines)
-    return KeptInvoice(stored.id, stored.invoiced_at_ms, stored.invoiced_at_ms, stored.lines)
+    return KeptInvoice(stored.id, stored.invoiced_at_ms, stored.compared_at_ms, stored.lines)
 
 
 def _stored_kept(kept: Kept) -> StoredKept:
     if isinstance(kept, KeptInvoice):
-        return StoredKept(kept.invoice_id, kept.invoiced_at_ms, kept.lines)
-    return StoredKept(kept.cancellation_id, None, kept.lines)
+        return StoredKept(kept.invoice_id, kept.invoiced_at_ms, kept.compared_at_ms, kept.lines)
+    return StoredKept(kept.cancellation_id, None, None, kept.lines)
