@@ -11,6 +11,7 @@ from tests.integration.topics import Message
 SKUS = ("cup", "jug", "pan", "pot")
 SCARCE = "scarce"
 ENDLESS = "endless"
+HOUR_MS = 3_600_000
 SHORT_SECONDS = 1
 """So long have customers to pay who will not."""
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -95,7 +96,7 @@ Story = Callable[[Traffic, Order], None]
 
 def balances(now_ms: int, accounts: Sequence[str], on_hand: int = 100_000) -> Iterator[Message]:
     """Count every stock of the accounts, an hour ago."""
-    counted_at = instant(now_ms - 3_600_000)
+    counted_at = instant(now_ms - HOUR_MS)
     for account in accounts:
         place = {"account": account, "warehouse_id": "main", "counted_at": counted_at}
         for sku in SKUS:
@@ -147,19 +148,19 @@ def _insert_unusable(load: Traffic, messages: list[Message], accounts: Sequence[
 # ---- stories
 
 
-def _complete(load: Traffic, order: Order, **terms: object) -> None:
+def _complete(load: Traffic, order: Order, hours_ago: float = 0, **terms: object) -> None:
     terms = terms or {"reservation_ttl_seconds": 86_400}
     load.tell(
         "order-completed",
         account=order.account,
         order_id=order.order_id,
-        completed_at=instant(load.now_ms),
+        completed_at=instant(load.now_ms - int(hours_ago * HOUR_MS)),
         lines=order.lines,
         **terms,
     )
 
 
-def _pay(load: Traffic, order: Order, payment_id: str = "first") -> None:
+def _pay(load: Traffic, order: Order, payment_id: str | None = "first") -> None:
     load.tell(
         "payment-approved",
         account=order.account,
@@ -241,9 +242,26 @@ def _paid_twice(load: Traffic, order: Order) -> None:
 
 
 def _invoiced_before_the_count(load: Traffic, order: Order) -> None:
-    _complete(load, order)
+    _complete(load, order, hours_ago=3)
     _pay(load, order)
-    _invoice(load, order, load.now_ms - 7_200_000)
+    _invoice(load, order, load.now_ms - 2 * HOUR_MS)
+
+
+def _invoiced_before_it_was_sold(load: Traffic, order: Order) -> None:
+    _complete(load, order)
+    _invoice(load, order, load.now_ms - 2 * HOUR_MS, invoice_id="dated too early")
+
+
+def _paid_without_an_id_first(load: Traffic, order: Order) -> None:
+    _complete(load, order)
+    for payment_id in (None, "first", "second"):
+        _pay(load, order, payment_id)
+
+
+def _sold_twice_under_one_number(load: Traffic, order: Order) -> None:
+    _complete(load, order, hours_ago=1)
+    _cancel(load, order)
+    _complete(load, order)
 
 
 STORIES: tuple[Story, ...] = (
@@ -257,17 +275,25 @@ STORIES: tuple[Story, ...] = (
     _bought_what_has_no_end,
     _paid_twice,
     _invoiced_before_the_count,
+    _invoiced_before_it_was_sold,
+    _paid_without_an_id_first,
+    _sold_twice_under_one_number,
 )
 
 
 def _count_again(load: Traffic, account: str) -> None:
-    """Count what is a moment old: some invoices are covered by it, others are not."""
+    """Count what is a moment old: some invoices are covered by it, others are not.
+
+    Two clocks say the same second, and not the same number.
+    """
     for sku in SKUS[:2]:
-        load.tell(
-            "inventory-updated",
-            account=account,
-            warehouse_id="main",
-            sku=sku,
-            on_hand=load.random.randint(50_000, 90_000),
-            counted_at=instant(load.now_ms - 500),
-        )
+        for terms in ({}, {"limit": load.random.randint(-2, 2)}):
+            load.tell(
+                "inventory-updated",
+                account=account,
+                warehouse_id="main",
+                sku=sku,
+                on_hand=load.random.randint(50_000, 90_000),
+                counted_at=instant(load.now_ms - 500),
+                **terms,
+            )

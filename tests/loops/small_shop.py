@@ -49,7 +49,9 @@ class SmallShop:
             shards_total=SHARDS_TOTAL, records_per_poll_max=5, facts_per_step_max=3
         )
         self.deadlines = DeadlinesConfig(grace_ms=1_000)
+        self.publish = PublishConfig(entries_per_shard_max=2)
         self.retention: RetentionConfig | None = RetentionConfig()
+        self.publish = PublishConfig(entries_per_shard_max=2)
         self._workers_total = 0
         self._losses_total = 0
 
@@ -79,7 +81,7 @@ class SmallShop:
                 ),
                 deadlines=self.deadlines,
                 retention=self.retention,
-                publish=PublishConfig(entries_per_shard_max=2),
+                publish=self.publish,
                 rebuild=RebuildConfig(records_per_read_max=3, records_per_write_max=2),
                 waypoint=waypoint,
             ),

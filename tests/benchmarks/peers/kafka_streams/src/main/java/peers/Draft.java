@@ -19,13 +19,19 @@ final class Draft {
         }
     }
 
-    record Shortage(Model.Stock stock, long requested, long available) {
+    record Shortage(Model.Stock stock, long requested, long available, boolean unknown) {
     }
 
-    /** What one invoice acknowledged: units by line. */
-    record Acknowledgement(Model.Kept invoice, TreeMap<Integer, Long> units) {
+    /** What one invoice moved: units by line. */
+    record Acknowledgement(
+        Model.Kept invoice, TreeMap<Integer, Long> units, TreeMap<Integer, Long> alreadyCounted) {
+        static Acknowledgement of(Model.Kept invoice) {
+            return new Acknowledgement(invoice, new TreeMap<>(), new TreeMap<>());
+        }
+
         Acknowledgement copy() {
-            return new Acknowledgement(invoice, new TreeMap<>(units));
+            return new Acknowledgement(
+                invoice, new TreeMap<>(units), new TreeMap<>(alreadyCounted));
         }
     }
 
@@ -63,6 +69,11 @@ final class Draft {
 
     boolean isKnown() {
         return after.completedAt != null;
+    }
+
+    /** What is compared with counts: goods cannot leave before they are sold. */
+    long comparedAt(Model.Kept invoice) {
+        return Math.max(invoice.invoicedAt(), after.completedAt);
     }
 
     boolean hasOpenUnits() {
@@ -134,7 +145,7 @@ final class Draft {
             }
             long demand = then.available() - now.available();
             if (demand > 0 && !then.canHold(demand)) {
-                found.add(new Shortage(then, demand, then.sellable()));
+                found.add(new Shortage(then, demand, then.sellable(), then.countedAt == null));
             }
         }
         return found;
@@ -187,9 +198,10 @@ final class Draft {
 
     private void handOver(int index, long units, Acknowledgement into) {
         Model.Line line = after.lines.get(index);
-        long invoicedAt = into.invoice().invoicedAt();
-        if (stock(line).covers(invoicedAt)) {
+        long comparedAt = comparedAt(into.invoice());
+        if (stock(line).covers(comparedAt)) {
             line.settled += units;
+            into.alreadyCounted().merge(index, units, Long::sum);
             return;
         }
         line.acknowledged += units;
@@ -198,12 +210,12 @@ final class Draft {
         int place = after.acknowledged.size();
         for (int at = 0; at < after.acknowledged.size(); at++) {
             Model.AcknowledgedUnits one = after.acknowledged.get(at);
-            if (one.line() == index && one.invoicedAt() == invoicedAt) {
+            if (one.line() == index && one.comparedAt() == comparedAt) {
                 earlier = one.units();
                 place = at;
             }
         }
-        var whole = new Model.AcknowledgedUnits(index, invoicedAt, earlier + units);
+        var whole = new Model.AcknowledgedUnits(index, comparedAt, earlier + units);
         if (place < after.acknowledged.size()) {
             after.acknowledged.set(place, whole);
         } else {
@@ -211,8 +223,8 @@ final class Draft {
         }
         Model.Stock stock = change(line);
         stock.acknowledged += units;
-        stock.entries.remove(new Model.Entry(invoicedAt, after.orderId, index, earlier));
-        stock.entries.add(new Model.Entry(invoicedAt, after.orderId, index, earlier + units));
+        stock.entries.remove(new Model.Entry(comparedAt, after.orderId, index, earlier));
+        stock.entries.add(new Model.Entry(comparedAt, after.orderId, index, earlier + units));
         stock.entries.sort(null);
     }
 

@@ -64,6 +64,7 @@ final class Events {
             one.put("sku", shortage.stock().sku);
             one.put("requested", shortage.requested());
             one.put("available", shortage.available());
+            one.put("unknown", shortage.unknown());
         }
         body.put("refund_needed", after.refundNeeded());
         ArrayNode conflicts = body.putArray("conflicts");
@@ -83,6 +84,9 @@ final class Events {
         ArrayNode lines = body.putArray("lines");
         done.units().forEach(
             (index, units) -> named(lines.addObject(), after.lines.get(index), units));
+        ArrayNode counted = body.putArray("already_counted");
+        done.alreadyCounted().forEach(
+            (index, units) -> named(counted.addObject(), after.lines.get(index), units));
         add("acknowledged-reservation", "reservation.acknowledged.v1", after.key(),
             done.invoice().invoicedAt(), body);
     }
@@ -151,7 +155,7 @@ final class Events {
         }
         for (Model.AcknowledgedUnits one : after.acknowledged) {
             internal.withArray("acknowledged").addObject().put("line", one.line())
-                .put("invoiced_at_ms", one.invoicedAt()).put("units", one.units());
+                .put("invoiced_at_ms", one.comparedAt()).put("units", one.units());
         }
         seen(internal, "invoices", after.invoices);
         seen(internal, "cancellations", after.cancellations);
@@ -169,6 +173,9 @@ final class Events {
             ArrayNode lines = one.putArray("lines");
             kept.lines().forEach(units -> lines.addObject().put("line_id", units.lineId())
                 .put("quantity", units.quantity()));
+            if (kept.invoicedAt() != null) {
+                one.put("compared_at_ms", kept.invoicedAt());
+            }
         }
         for (Model.Cause early : after.early) {
             internal.withArray("early_facts").addObject().put("topic", early.topic())

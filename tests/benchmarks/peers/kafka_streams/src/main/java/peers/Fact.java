@@ -40,9 +40,7 @@ sealed interface Fact {
         String account, String orderId, long at, String id, List<Model.Units> lines,
         Model.Cause cause) implements Fact {
         String digest() {
-            List<String> parts = Fact.parts(lines);
-            parts.add(0, Long.toString(at));
-            return Keys.digest(parts.toArray(String[]::new));
+            return Keys.digest(Fact.parts(lines).toArray(String[]::new));
         }
     }
 

@@ -53,7 +53,7 @@ final class Model {
     record Units(String lineId, long quantity) {
     }
 
-    record AcknowledgedUnits(int line, long invoicedAt, long units) {
+    record AcknowledgedUnits(int line, long comparedAt, long units) {
     }
 
     /** An invoice or a cancellation that has been seen; no id: the whole one. */
@@ -132,6 +132,11 @@ final class Model {
             return lines.stream().anyMatch(line -> line.expired > 0) ? "Expired" : "Denied";
         }
 
+        /** Nothing is held or handed out any more. */
+        boolean isOver() {
+            return List.of("Settled", "Canceled", "Expired", "Denied").contains(status());
+        }
+
         boolean refundNeeded() {
             return completedAt != null
                 && paidAt != null
@@ -139,8 +144,8 @@ final class Model {
         }
     }
 
-    /** Acknowledged units of one order line with one invoice date, still counted in onHand. */
-    record Entry(long invoicedAt, String orderId, int line, long units)
+    /** Acknowledged units of one order line with one date, still counted in onHand. */
+    record Entry(long comparedAt, String orderId, int line, long units)
         implements Comparable<Entry> {
         String member() {
             return Keys.join(orderId, Integer.toString(line), Long.toString(units));
@@ -148,7 +153,7 @@ final class Model {
 
         @Override
         public int compareTo(Entry other) {
-            int byDate = Long.compare(invoicedAt, other.invoicedAt);
+            int byDate = Long.compare(comparedAt, other.comparedAt);
             return byDate != 0 ? byDate : member().compareTo(other.member());
         }
     }
@@ -211,9 +216,9 @@ final class Model {
             return unlimited || available() - limit >= demand;
         }
 
-        /** Whether the count no longer has units that were invoiced then. */
-        boolean covers(long invoicedAt) {
-            return countedAt != null && invoicedAt <= countedAt;
+        /** Whether the count no longer has units that had left by then. */
+        boolean covers(long comparedAt) {
+            return countedAt != null && comparedAt <= countedAt;
         }
     }
 }

@@ -97,7 +97,7 @@ final class ReservationProcessor implements Processor<String, byte[], String, Ev
         switch (Rules.balanceCounted(stock, fact, settled)) {
             case REPEAT -> { }
             case DIFFERS -> reject(record, fact.cause(), "BALANCE_DIFFERS",
-                "Another balance with the same counted_at and other contents stands.");
+                "A more careful balance with the same counted_at stands.");
             case CHANGED -> {
                 Events events = step(fact.account());
                 put(stock);

@@ -5,6 +5,7 @@ import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Objects;
 import java.util.Set;
+import java.util.stream.Stream;
 
 /** What each fact does to a draft; false: it is a repeat, and nothing is to be published. */
 final class Rules {
@@ -13,8 +14,7 @@ final class Rules {
 
     static boolean orderCompleted(Draft draft, Fact.OrderCompleted fact) {
         if (draft.isKnown()) {
-            return !draft.after.digest.equals(fact.digest())
-                && contradicts(draft, Draft.Conflict.ORDER_DIFFERS, "", fact.digest());
+            return orderAgain(draft, fact);
         }
         draft.after.completedAt = fact.at();
         draft.after.digest = fact.digest();
@@ -39,6 +39,23 @@ final class Rules {
         return true;
     }
 
+    /** While the order lives, its lines say whether it is the same; then its instant as well. */
+    private static boolean orderAgain(Draft draft, Fact.OrderCompleted fact) {
+        boolean isOver = draft.before.isOver();
+        if (fact.digest().equals(draft.after.digest)) {
+            if (!isOver || fact.at() == draft.after.completedAt) {
+                return false;
+            }
+        } else if (!isOver) {
+            String told = Keys.join(Draft.Conflict.ORDER_DIFFERS.text(), "", fact.digest());
+            if (draft.after.conflicts.stream().anyMatch(key -> key.startsWith(told))) {
+                return false;
+            }
+        }
+        return contradicts(draft, Draft.Conflict.ORDER_DIFFERS, "", fact.digest(),
+            Long.toString(fact.at()));
+    }
+
     private static void takeEarly(Draft draft, List<Model.Kept> early) {
         for (Model.Kept one : early) {
             if (one.invoicedAt() == null) {
@@ -52,10 +69,14 @@ final class Rules {
     static boolean paymentApproved(Draft draft, Fact.PaymentApproved fact) {
         if (draft.after.paidAt != null) {
             String first = draft.after.paymentId;
-            boolean same = fact.paymentId() == null || first == null
-                || first.equals(fact.paymentId());
-            return !same
-                && contradicts(draft, Draft.Conflict.PAID_TWICE, fact.paymentId(), "");
+            if (fact.paymentId() == null || fact.paymentId().equals(first)) {
+                return false;
+            }
+            if (first == null) {
+                draft.after.paymentId = fact.paymentId();
+                return true;
+            }
+            return contradicts(draft, Draft.Conflict.PAID_TWICE, fact.paymentId(), "");
         }
         draft.after.paidAt = fact.at();
         draft.after.paymentId = fact.paymentId();
@@ -114,7 +135,7 @@ final class Rules {
 
     private static void takeInvoice(Draft draft, Model.Kept invoice) {
         judgeInvoice(draft, invoice);
-        var done = new Draft.Acknowledgement(invoice, new java.util.TreeMap<>());
+        var done = Draft.Acknowledgement.of(invoice);
         List<Integer> places = new ArrayList<>();
         List<Long> missing = new ArrayList<>();
         draft.named(invoice.lines()).forEach((index, wanted) -> {
@@ -125,7 +146,7 @@ final class Rules {
                 draft.acknowledgeHeld(index, fromHeld, done);
             }
             if (units > fromHeld) {
-                if (draft.stock(line).covers(invoice.invoicedAt())) {
+                if (draft.stock(line).covers(draft.comparedAt(invoice))) {
                     draft.acknowledgeOpen(index, units - fromHeld, done);
                 } else {
                     places.add(index);
@@ -190,7 +211,7 @@ final class Rules {
 
     /** Acknowledge the held units that a kept invoice names; it has been judged before. */
     private static void takeEffect(Draft draft, Model.Kept invoice) {
-        var done = new Draft.Acknowledgement(invoice, new java.util.TreeMap<>());
+        var done = Draft.Acknowledgement.of(invoice);
         draft.named(invoice.lines()).forEach((index, wanted) -> {
             long held = Math.min(wanted, draft.after.lines.get(index).held);
             if (held > 0) {
@@ -201,7 +222,7 @@ final class Rules {
     }
 
     private static void publishToErp(Draft draft, Draft.Acknowledgement done) {
-        if (!done.units().isEmpty()) {
+        if (!done.units().isEmpty() || !done.alreadyCounted().isEmpty()) {
             draft.acknowledgements.add(done);
         }
     }
@@ -245,7 +266,7 @@ final class Rules {
         return draft.after.acknowledged.removeIf(one -> {
             Model.Line line = draft.after.lines.get(one.line());
             boolean settled = line.stock(draft.after.account).equals(stock.key())
-                && stock.covers(one.invoicedAt());
+                && stock.covers(one.comparedAt());
             if (settled) {
                 line.acknowledged -= one.units();
                 line.settled += one.units();
@@ -259,41 +280,45 @@ final class Rules {
     /** Change a stock by a count; the orders that it settles are added to a set. */
     static Counted balanceCounted(
         Model.Stock stock, Fact.BalanceCounted fact, Set<String> settled) {
-        if (Objects.equals(fact.at(), stock.countedAt)) {
-            Long limit = stock.countedAt.equals(stock.limitCountedAt) ? (Long) stock.limit : null;
-            Boolean unlimited = stock.countedAt.equals(stock.unlimitedCountedAt)
-                ? (Boolean) stock.unlimited : null;
-            boolean same = fact.onHand() == stock.onHand && Objects.equals(fact.limit(), limit)
-                && Objects.equals(fact.unlimited(), unlimited);
-            return same ? Counted.REPEAT : Counted.DIFFERS;
-        }
+        Long limit = fact.limit();
+        Boolean unlimited = fact.unlimited();
+        boolean contradicted = Objects.equals(fact.at(), stock.countedAt)
+            && (fact.onHand() > stock.onHand || limit != null && limit < stock.limit
+                || unlimited != null && unlimited && !stock.unlimited);
         boolean changed = false;
-        if (stock.countedAt == null || fact.at() > stock.countedAt) {
+        if (stands(fact.at(), stock.countedAt, fact.onHand() < stock.onHand)) {
             stock.onHand = fact.onHand();
             stock.countedAt = fact.at();
             stock.countedBy = fact.cause();
             changed = true;
             for (Model.Entry entry : new ArrayList<>(stock.entries)) {
-                if (stock.covers(entry.invoicedAt())) {
+                if (stock.covers(entry.comparedAt())) {
                     stock.entries.remove(entry);
                     stock.acknowledged -= entry.units();
                     settled.add(entry.orderId());
                 }
             }
         }
-        if (fact.limit() != null
-            && (stock.limitCountedAt == null || fact.at() > stock.limitCountedAt)) {
-            stock.limit = fact.limit();
+        if (limit != null && stands(fact.at(), stock.limitCountedAt, limit > stock.limit)) {
+            stock.limit = limit;
             stock.limitCountedAt = fact.at();
             changed = true;
         }
-        if (fact.unlimited() != null
-            && (stock.unlimitedCountedAt == null || fact.at() > stock.unlimitedCountedAt)) {
-            stock.unlimited = fact.unlimited();
+        if (unlimited != null
+            && stands(fact.at(), stock.unlimitedCountedAt, stock.unlimited && !unlimited)) {
+            stock.unlimited = unlimited;
             stock.unlimitedCountedAt = fact.at();
             changed = true;
         }
-        return changed ? Counted.CHANGED : Counted.REPEAT;
+        if (changed) {
+            return Counted.CHANGED;
+        }
+        return contradicted ? Counted.DIFFERS : Counted.REPEAT;
+    }
+
+    /** Of two with the same instant the more careful one stands, whichever came first. */
+    private static boolean stands(long at, Long storedAt, boolean isMoreCareful) {
+        return storedAt == null || at > storedAt || at == storedAt && isMoreCareful;
     }
 
     static Set<String> nothingSettled() {
@@ -306,8 +331,9 @@ final class Rules {
 
     /** Publish a contradiction once: it moves no units, and the same again is a repeat. */
     private static boolean contradicts(
-        Draft draft, Draft.Conflict conflict, String id, String digest) {
-        String key = Keys.join(conflict.text(), id, digest);
+        Draft draft, Draft.Conflict conflict, String... contents) {
+        String key = Keys.join(Stream.concat(Stream.of(conflict.text()), Stream.of(contents))
+            .toArray(String[]::new));
         if (draft.after.conflicts.contains(key)) {
             return false;
         }
