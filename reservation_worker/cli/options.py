@@ -43,8 +43,13 @@ def read_settings(config_file: Path | None, overrides: dict[str, Any] | None = N
     Raises:
         SettingsInvalid: they cannot be used.
     """
+    import structlog
+
     from reservation_worker.settings.loading import load_settings
 
+    if not structlog.is_configured():
+        # Data is on stdout; what clients say by themselves belongs beside it.
+        structlog.configure(logger_factory=lambda *_names: structlog.PrintLogger(sys.stderr))
     return load_settings(config_file, overrides, _further_problems)
 
 
