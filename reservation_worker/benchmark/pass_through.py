@@ -112,7 +112,7 @@ class _PassThrough:
         self._consumer.subscribe(list(input_topics(settings)))
         self._producer = TransactionalProducer(
             producer_options(config, ROLE),
-            ProducerTimeouts(config.request_timeout_ms, config.transaction_timeout_ms),
+            ProducerTimeouts.of(config),
             build_clock(),
         )
         names = {topic.value: name for topic, name in event_topics(settings).items()}

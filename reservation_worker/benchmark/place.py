@@ -105,7 +105,8 @@ class Place:
 
     def delete_topics(self, is_wanted: Callable[[str], bool]) -> None:
         """Delete the topics whose names are wanted: the broker has no work with them any more."""
-        admin = AdminClient(connection_options(kafka_config(self.settings()), "benchmark"))
+        options = connection_options(kafka_config(self.settings()), "benchmark")
+        admin = AdminClient(options)  # type: ignore[arg-type]  # callbacks are options as well
         names = [
             name for name in admin.list_topics(timeout=DELETE_SECONDS).topics if is_wanted(name)
         ]

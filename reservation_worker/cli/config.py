@@ -30,19 +30,16 @@ def show_settings(config_file: ConfigFile = None, as_json: AsJson = False) -> No
 
     from reservation_worker.cli.options import read_settings
     from reservation_worker.cli.output import write_json, write_table
-    from reservation_worker.settings.names import all_settings
+    from reservation_worker.settings.shown import shown_settings, shown_values
 
     settings = read_settings(config_file)
-    dumped = settings.model_dump(mode="json")
     if as_json:
-        write_json(dumped)
+        write_json(shown_settings(settings))
         return
-    rows = []
-    for setting in all_settings():
-        value = dumped
-        for name in setting.path:
-            value = value[name]
-        rows.append((setting.variable, json.dumps(value)))
+    rows = [
+        (setting.variable, json.dumps(value, ensure_ascii=False))
+        for setting, value in shown_values(settings)
+    ]
     write_table(("variable", "value"), rows)
 
 

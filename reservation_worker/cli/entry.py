@@ -26,7 +26,7 @@ def main() -> NoReturn:
     except Signaled as error:
         sys.exit(ExitCode.SIGNALED + error.number)
     except Exception as error:
-        code, lines = _explained(error)
+        code, lines = explained(error)
         if not lines:
             raise
         for line in lines:
@@ -39,7 +39,7 @@ def _raise_signaled(number: int, _frame: FrameType | None) -> NoReturn:
     raise Signaled(number)
 
 
-def _explained(error: Exception) -> tuple[ExitCode, tuple[str, ...]]:
+def explained(error: Exception) -> tuple[ExitCode, tuple[str, ...]]:
     """Return the exit code and what to say; nothing to say: it is a surprise."""
     from reservation_worker.cli.dependencies import Unreachable
     from reservation_worker.cli.failures import CheckFailed, UsageFailed

@@ -1,6 +1,7 @@
 """Options that several commands share."""
 
 import sys
+from collections.abc import Iterator
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -42,29 +43,24 @@ def read_settings(config_file: Path | None, overrides: dict[str, Any] | None = N
     Raises:
         SettingsInvalid: they cannot be used.
     """
-    from reservation_worker.settings.loading import SettingsInvalid, load_settings
+    import structlog
 
-    settings = load_settings(config_file, overrides)
-    refused = refused_client_options(settings)
-    if refused:
-        raise SettingsInvalid(refused)
-    return settings
+    from reservation_worker.settings.loading import load_settings
+
+    if not structlog.is_configured():
+        # Data is on stdout; what clients say by themselves belongs beside it.
+        structlog.configure(logger_factory=lambda *_names: structlog.PrintLogger(sys.stderr))
+    return load_settings(config_file, overrides, _further_problems)
 
 
-def refused_client_options(settings: "Settings") -> tuple[str, ...]:
-    """Return a sentence for each option of ``kafka.extra`` that may not be passed on."""
-    from reservation_worker.adapters.kafka.configuration import refused_options
-    from reservation_worker.settings.client_options import options_with_settings
+def _further_problems(settings: "Settings") -> Iterator[str]:
+    from reservation_worker.cli.client_options import refused_client_options
+    from reservation_worker.settings.certificate_files import broken_files
 
-    extra = settings.kafka.extra
-    return (
-        *refused_options(extra),
-        *(
-            f"kafka.extra must not set {name}: {setting} does."
-            for name, setting in options_with_settings().items()
-            if name in extra
-        ),
-    )
+    problems = [*broken_files(settings)]
+    yield from problems
+    # The library would say the same of these files, less clearly.
+    yield from () if problems else refused_client_options(settings)
 
 
 def ask(question: str, *, yes: bool) -> None:

@@ -1,9 +1,9 @@
 """Clients and clocks; nothing else constructs any."""
 
-import secrets
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from secrets import token_hex
 from typing import Any
 
 from redis import Redis
@@ -18,18 +18,23 @@ from reservation_worker.adapters.kafka.configuration import (
     Rebalancing,
 )
 from reservation_worker.adapters.kafka.sender import EventSender
+from reservation_worker.adapters.kafka.token_file import token_callback
 from reservation_worker.adapters.kafka.topics import TopicAdmin
 from reservation_worker.adapters.redis.configuration import NOBODY, StoreConfig
+from reservation_worker.adapters.redis.errors import CLIENT_ERRORS, translated
 from reservation_worker.adapters.redis.restoring import RedisRestoring
 from reservation_worker.adapters.redis.store import RedisStore
 from reservation_worker.composition.clocks import LatestClock
+from reservation_worker.composition.credentials import redis_credentials, sentinel_credentials
 from reservation_worker.contracts.written import EVENT_SOURCE
 from reservation_worker.ports import UNWATCHED, CallWatch, Clock
 from reservation_worker.settings.client_options import (
-    kafka_security_options,
-    redis_security_options,
+    kafka_options,
+    redis_address,
+    redis_tls_options,
 )
 from reservation_worker.settings.model import Settings
+from reservation_worker.settings.secret_files import read_secret
 from reservation_worker.settings.sections import RedisSettings
 
 SLOT_BYTES = 4
@@ -56,17 +61,21 @@ def build_clock() -> Clock:
 def kafka_config(settings: Settings, watch: CallWatch = UNWATCHED) -> KafkaConfig:
     """Return how to reach Kafka, and as whom."""
     kafka = settings.kafka
+    token_file = kafka.oauth_token_file
     return KafkaConfig(
         bootstrap_servers=kafka.bootstrap_servers,
         group_id=kafka.group_id,
-        worker_slot=settings.worker_slot or secrets.token_hex(SLOT_BYTES),
+        worker_slot=settings.worker_slot or token_hex(SLOT_BYTES),
         rebalancing=Rebalancing(kafka.rebalancing),
         session_timeout_ms=kafka.session_timeout_ms,
         max_poll_interval_ms=kafka.max_poll_interval_ms,
         transaction_timeout_ms=kafka.transaction_timeout_ms,
         request_timeout_ms=kafka.request_timeout_ms,
         watch=watch,
-        extra={**kafka.extra, **kafka_security_options(kafka)},
+        extra=kafka_options(kafka),
+        token=None
+        if token_file is None
+        else token_callback(lambda: read_secret(token_file), build_clock().now_ms),
     )
 
 
@@ -97,36 +106,58 @@ def build_event_sender(
 
 
 def build_redis_client(settings: Settings) -> Redis | RedisCluster:
-    """Return a client that never retries by itself: the store does, and knows what is harmless."""
+    """Return a client that never retries by itself: the store does, and knows what is harmless.
+
+    Raises:
+        StoreUnavailable: a cluster does not say who has what.
+    """
     redis = settings.redis
-    timeouts = {
+    credentials = redis_credentials(redis)
+    options: dict[str, Any] = {
+        **_timeouts(redis),
+        "retry": Retry(NoBackoff(), 0),
+        "credential_provider": credentials,
+    }
+    url = redis_address(redis)
+    if redis.topology == "sentinel":
+        return _primary_of_sentinels(redis, url, options)
+    if url.startswith("rediss://"):
+        options |= redis_tls_options(redis)
+    if redis.topology == "single":
+        return Redis.from_url(url, **options)
+    try:
+        cluster: RedisCluster = RedisCluster.from_url(url, **options)
+    except CLIENT_ERRORS as error:
+        raise translated(error, "CLUSTER SLOTS", credentials) from None
+    return cluster
+
+
+def _timeouts(redis: RedisSettings) -> dict[str, Any]:
+    return {
         "socket_timeout": redis.timeout_ms / 1000,
         "socket_connect_timeout": redis.timeout_ms / 1000,
     }
-    options = {**timeouts, "retry": Retry(NoBackoff(), 0), **redis_security_options(redis)}
-    url = redis.url.get_secret_value()
-    if redis.topology == "cluster":
-        cluster: RedisCluster = RedisCluster.from_url(url, **options)
-        return cluster
-    if redis.topology == "sentinel":
-        return _primary_of_sentinels(redis, options, timeouts)
-    return Redis.from_url(url, **options)
 
 
-def _primary_of_sentinels(
-    redis: RedisSettings, options: dict[str, Any], timeouts: dict[str, float]
-) -> Redis:
+def _primary_of_sentinels(redis: RedisSettings, url: str, options: dict[str, Any]) -> Redis:
     """Return a client that asks the Sentinels anew for each connection that it makes."""
     addresses = [address.rpartition(":") for address in redis.sentinels.split(",")]
+    asking = {
+        **options,
+        "credential_provider": sentinel_credentials(redis),
+        "ssl": redis.sentinel_tls,
+        **(redis_tls_options(redis) if redis.sentinel_tls else {}),
+    }
     asked = Sentinel(  # type: ignore[no-untyped-call]  # shipped so
-        [(host, int(port)) for host, _, port in addresses], sentinel_kwargs=timeouts
+        [(host, int(port)) for host, _, port in addresses], sentinel_kwargs=asking
     )
-    url = redis.url.get_secret_value()
     of_url = parse_url(url)  # type: ignore[no-untyped-call]  # shipped so
     for name in ("host", "port", "connection_class"):
         of_url.pop(name, None)
+    is_tls = url.startswith("rediss://")
+    tls = redis_tls_options(redis) if is_tls else {}
     primary: Redis = asked.master_for(  # type: ignore[no-untyped-call]  # shipped so
-        redis.sentinel_primary, **of_url, **options, ssl=url.startswith("rediss://")
+        redis.sentinel_primary, **of_url, **options, **tls, ssl=is_tls
     )
     return primary
 

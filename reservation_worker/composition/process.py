@@ -11,6 +11,7 @@ from reservation_worker.composition.clients import (
     build_latest_clock,
     kafka_config,
 )
+from reservation_worker.composition.kafka_secrets import KafkaSecrets
 from reservation_worker.composition.loops import (
     Foundation,
     Surroundings,
@@ -63,6 +64,8 @@ def build_worker(
     clock = surroundings.clock(build_clock())
     watch = CallWatch(clock.monotonic_ms)
     dependencies = Dependencies(metrics, clock.monotonic_ms, settings.process.silent_after_ms)
+    # Before the clients: what changes in between is then seen, and costs a restart at most.
+    secrets = KafkaSecrets(settings.kafka)
     kafka = kafka_config(settings, watch)
     layout = surroundings.topic_layout(topic_layout(settings))
     topics = TopicWatch(kafka, layout, metrics)
@@ -101,6 +104,7 @@ def build_worker(
             metrics=metrics,
             dependencies=dependencies,
             watch=watch,
+            changed_secrets=secrets.changed,
             questions=build_questions(foundation),
             about={"slot": kafka.worker_slot, **about},
         ),

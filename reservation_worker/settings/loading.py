@@ -6,7 +6,7 @@ SettingsInvalid          the settings cannot be used; it names every problem
 import json
 import os
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
@@ -22,8 +22,9 @@ from pydantic_settings import (
 from reservation_worker.settings.model import ENVIRONMENT_PREFIX, Settings
 from reservation_worker.settings.names import FILE_SUFFIX, Setting, all_settings
 from reservation_worker.settings.relations import broken_relations
+from reservation_worker.settings.secret_files import SecretFile, SecretUnreadable
+from reservation_worker.settings.service_links import is_service_link
 
-SECRET_BYTES_MAX = 65_536
 UNKNOWN = "extra_forbidden"
 """How pydantic calls a setting that does not exist."""
 
@@ -37,9 +38,13 @@ class SettingsInvalid(Exception):
 
 
 def load_settings(
-    config_file: Path | None = None, overrides: Mapping[str, Any] | None = None
+    config_file: Path | None = None,
+    overrides: Mapping[str, Any] | None = None,
+    check: Callable[[Settings], Iterable[str]] = lambda _settings: (),
 ) -> Settings:
     """Read the settings: overrides, environment, secret files, configuration file, defaults.
+
+    `check` names further problems, to be said together with all others.
 
     Raises:
         SettingsInvalid: something is unknown, of the wrong kind, or contradicts something else.
@@ -58,6 +63,7 @@ def load_settings(
         problems.append(f"{config_file}: cannot be read: {error.strerror}")
     else:
         problems.extend(broken_relations(settings))
+        problems.extend(check(settings))
         if not problems:
             return settings
     raise SettingsInvalid(tuple(problems))
@@ -107,7 +113,7 @@ def _unknown_variables() -> list[str]:
     return [
         f"{name}: there is no such setting{_suggestion(name.upper(), known)}"
         for name in given
-        if name.upper() not in known
+        if name.upper() not in known and not is_service_link(name, os.environ[name])
     ]
 
 
@@ -142,13 +148,9 @@ def _read_secret_files() -> tuple[dict[str, Any], list[str]]:
         if not named:
             continue
         try:
-            with Path(named).open("rb") as file:
-                content = file.read(SECRET_BYTES_MAX)
-            secret = content.decode().rstrip("\r\n")
-        except OSError as error:
-            problems.append(f"{variable}: {named} cannot be read: {error.strerror}")
-        except UnicodeDecodeError:
-            problems.append(f"{variable}: {named} is not UTF-8 text")
+            secret = SecretFile(Path(named))
+        except SecretUnreadable as error:
+            problems.append(f"{variable}: {error}")
         else:
             section = found
             for name in setting.path[:-1]:

@@ -1,10 +1,10 @@
 """What must hold between settings, each with its reason."""
 
 from collections.abc import Iterator
-from urllib.parse import urlsplit
 
 from reservation_worker.domain.facts import ORDER_LINES_MAX
 from reservation_worker.settings.model import Settings
+from reservation_worker.settings.security_relations import broken_security_relations
 
 TRANSACTION_TIMEOUT_MS_MAX = 15_000
 DAY_SECONDS = 24 * 60 * 60
@@ -17,9 +17,7 @@ def broken_relations(settings: Settings) -> tuple[str, ...]:
     return (
         *_waiting(settings),
         *_sizes(settings),
-        *_kafka_security(settings),
-        *_redis_security(settings),
-        *_topology(settings),
+        *broken_security_relations(settings),
         *_topic_names(settings),
         *_periods(settings),
     )
@@ -66,15 +64,6 @@ def _waiting(settings: Settings) -> Iterator[str]:
         )
 
 
-def _topology(settings: Settings) -> Iterator[str]:
-    redis = settings.redis
-    if (redis.topology == "sentinel") != bool(redis.sentinels):
-        yield (
-            "redis.sentinels and the topology `sentinel` (redis.topology) belong together: set "
-            "both or neither"
-        )
-
-
 def _sizes(settings: Settings) -> Iterator[str]:
     apply, publish, received = settings.apply, settings.publish, settings.input
     redis = settings.redis
@@ -117,61 +106,6 @@ def _sizes(settings: Settings) -> Iterator[str]:
             f"redis.step_bytes_max ({redis.step_bytes_max}) must not exceed "
             f"publish.bytes_per_transaction_max ({publish.bytes_per_transaction_max}): "
             "a step is published in one transaction"
-        )
-
-
-def _kafka_security(settings: Settings) -> Iterator[str]:
-    kafka = settings.kafka
-    tls = kafka.security_protocol in {"SSL", "SASL_SSL"}
-    sasl = kafka.security_protocol.startswith("SASL_")
-    if not tls and (kafka.tls_ca_file or kafka.tls_certificate_file or kafka.tls_key_file):
-        yield (
-            f"kafka.tls_… is set, but kafka.security_protocol is {kafka.security_protocol}: "
-            "the connection would not be encrypted; SSL or SASL_SSL uses it"
-        )
-    if (kafka.tls_certificate_file is None) != (kafka.tls_key_file is None):
-        yield (
-            "kafka.tls_certificate_file and kafka.tls_key_file go together: "
-            "a certificate without its key proves nothing"
-        )
-    if sasl and (not kafka.sasl_mechanism or not kafka.sasl_username or not kafka.sasl_password):
-        yield (
-            f"kafka.security_protocol {kafka.security_protocol} needs kafka.sasl_mechanism, "
-            "kafka.sasl_username and kafka.sasl_password: the brokers ask for them"
-        )
-    if not sasl and (kafka.sasl_mechanism or kafka.sasl_username or kafka.sasl_password):
-        yield (
-            f"kafka.sasl_… is set, but kafka.security_protocol is {kafka.security_protocol}: "
-            "nobody would be asked for it; SASL_SSL or SASL_PLAINTEXT uses it"
-        )
-
-
-def _redis_security(settings: Settings) -> Iterator[str]:
-    redis = settings.redis
-    try:
-        parts = urlsplit(redis.url.get_secret_value())
-        port_is_valid = parts.port is None or parts.port > 0
-    except ValueError:
-        yield "redis.url (RESERVATION_REDIS__URL): is not an address such as redis://host:6379/0"
-        return
-    if parts.scheme not in {"redis", "rediss"} or not parts.hostname or not port_is_valid:
-        yield "redis.url (RESERVATION_REDIS__URL): is not an address such as redis://host:6379/0"
-        return
-    if redis.password is not None and parts.password:
-        yield "redis.password is set, and redis.url holds one too: only one of them can be meant"
-    if redis.username is not None and parts.username:
-        yield "redis.username is set, and redis.url holds one too: only one of them can be meant"
-    if parts.scheme != "rediss" and (
-        redis.tls_ca_file or redis.tls_certificate_file or redis.tls_key_file
-    ):
-        yield (
-            "redis.tls_… is set, but redis.url does not begin with rediss://: "
-            "the connection would not be encrypted"
-        )
-    if (redis.tls_certificate_file is None) != (redis.tls_key_file is None):
-        yield (
-            "redis.tls_certificate_file and redis.tls_key_file go together: "
-            "a certificate without its key proves nothing"
         )
 
 

@@ -3,13 +3,18 @@
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
+
+from reservation_worker.settings.secret_files import secret_of_path
 
 Milliseconds = Annotated[int, Field(ge=1, le=3_600_000)]
 Count = Annotated[int, Field(ge=1, le=1_000_000)]
 Bytes = Annotated[int, Field(ge=1_024, le=1_073_741_824)]
 Name = Annotated[str, Field(min_length=1, max_length=249, pattern=r"^[A-Za-z0-9._-]+$")]
 """What Kafka allows as the name of a topic; group ids are held to the same."""
+
+
+SaslMechanism = Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512", "OAUTHBEARER", "GSSAPI"]
 
 
 class Section(BaseModel):
@@ -55,14 +60,38 @@ class KafkaSettings(Section):
     """The key of this client's certificate."""
     tls_key_password: SecretStr | None = None
     """What the key is encrypted with."""
-    sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] | None = None
-    """How this client proves who it is."""
+    sasl_mechanism: SaslMechanism | None = None
+    """How this client proves who it is: by user and password (the first three), by a token, or by
+    Kerberos (the last one, which the client library must have been built with).
+    """
     sasl_username: str | None = None
     """Who this client is."""
     sasl_password: SecretStr | None = None
     """What proves it."""
-    extra: dict[str, str] = Field(default_factory=dict)
-    """Options passed on to the client library, except those that the guarantees own."""
+    oauth_token_endpoint: str | None = Field(None, pattern=r"^https?://[^\s@?#]+$")
+    """Where a token is asked for with client id and secret (the grant `client_credentials`)."""
+    oauth_client_id: str | None = None
+    """Who asks there."""
+    oauth_client_secret: SecretStr | None = None
+    """What proves it."""
+    oauth_scope: str | None = None
+    """What the token shall be good for, where the endpoint wants to be told."""
+    oauth_token_file: Path | None = None
+    """A file that always holds a token that is good; it is read again for each new one."""
+    kerberos_principal: str | None = None
+    """Who this client is for Kerberos."""
+    kerberos_keytab_file: Path | None = None
+    """What proves it."""
+    kerberos_service_name: str = Field("kafka", min_length=1)
+    """What the brokers are called in Kerberos."""
+    extra: dict[str, str] = Field(default_factory=dict, repr=False)
+    """Options passed on to the client library, except those that the guarantees own. Values of
+    those that may be secret are shown nowhere.
+    """
+    extra_files: dict[str, Annotated[SecretStr, BeforeValidator(secret_of_path)]] = Field(
+        default_factory=dict
+    )
+    """Further options passed on, each with the file that holds its value."""
 
 
 class RedisSettings(Section):
@@ -78,6 +107,12 @@ class RedisSettings(Section):
     """Sentinels to ask, with the topology `sentinel`: `host:port`, several separated by commas."""
     sentinel_primary: Name = "mymaster"
     """What the Sentinels call the primary."""
+    sentinel_username: str | None = None
+    """User of the Sentinels' own access control list."""
+    sentinel_password: SecretStr | None = None
+    """The Sentinels' password, which is not that of the primary."""
+    sentinel_tls: bool = False
+    """Whether the Sentinels speak TLS; `redis.tls_…` says whom to trust, and who this client is."""
     username: str | None = None
     """User of the access control list."""
     password: SecretStr | None = None
@@ -88,6 +123,8 @@ class RedisSettings(Section):
     """This client's certificate, for mutual TLS."""
     tls_key_file: Path | None = None
     """The key of this client's certificate."""
+    tls_key_password: SecretStr | None = None
+    """What the key is encrypted with."""
     key_prefix: str = Field("", pattern=r"^[A-Za-z0-9._:-]{0,64}$")
     """Before the names of all keys: several deployments share a server by names of their own."""
     persistence_required: bool = True

@@ -55,6 +55,10 @@ class Dependencies:
         self.notice_silence()
         return not self._of(dependency)
 
+    def reasons(self, dependency: Dependency) -> frozenset[LostReason]:
+        """Return why the loops that miss a dependency say they do; none while it is up."""
+        return frozenset(one.reason for one in self._of(dependency))
+
     def problems(self) -> tuple[str, ...]:
         """Return a sentence for each loop that misses a dependency."""
         self.notice_silence()

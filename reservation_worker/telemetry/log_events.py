@@ -24,6 +24,8 @@ CLIENT_WARNED: Final = "client_warned"
 # Dependencies
 DEPENDENCY_LOST: Final = "dependency_lost"
 DEPENDENCY_RECOVERED: Final = "dependency_recovered"
+CREDENTIALS_OUTDATED: Final = "credentials_outdated"
+"""What Kafka's clients read when they were made has changed, and is refused: the process ends."""
 
 # Groups and input
 PARTITIONS_ASSIGNED: Final = "partitions_assigned"

@@ -22,9 +22,10 @@ from reservation_worker.ports import (
     Unavailable,
 )
 from reservation_worker.telemetry.dependencies import Dependencies
-from reservation_worker.telemetry.labels import Dependency, Invariant
+from reservation_worker.telemetry.labels import Dependency, Invariant, LostReason
 from reservation_worker.telemetry.log_events import (
     CALL_STUCK,
+    CREDENTIALS_OUTDATED,
     DRAIN_BEGAN,
     DRAIN_TIMED_OUT,
     GROUP_NOT_JOINED,
@@ -45,6 +46,10 @@ EXIT_OK = 0
 EXIT_FAILED = 1
 EXIT_UNREACHABLE = 4
 """As of all commands (`cli.exit_codes`): a dependency cannot be reached."""
+SECRETS_INTERVAL_MS = 1_000
+"""Time between two looks at files of secrets; they are small, and few."""
+NOT_BELIEVED = frozenset({LostReason.AUTHENTICATION, LostReason.NOT_TRUSTED, LostReason.EXPIRED})
+"""Reasons that another secret, certificate or authority would remove."""
 WATCH_INTERVAL_MS = 50
 """How often the main thread looks for signals and for loops that ended."""
 GARBAGE_THRESHOLDS = (100_000, 50, 100)
@@ -68,6 +73,8 @@ class WorkerParts:
     metrics: Metrics
     dependencies: Dependencies
     watch: CallWatch = UNWATCHED
+    changed_secrets: Callable[[], str] = lambda: ""
+    """Names what has changed that only new clients of Kafka would read."""
     questions: Sequence[RegularQuestion] = ()
     """Asked all the time, so that an idle worker notices an outage as well."""
     about: Mapping[str, object] = field(default_factory=dict)
@@ -91,6 +98,7 @@ class Worker:
             name: Rejoining(parts.clock.monotonic_ms, config.rejoin_timeout_ms)
             for name in ("apply", "publish")
         }
+        self._look_at_secrets_at_ms = 0
 
     def run(self) -> int:
         """Run to the end, and return the exit code.
@@ -171,8 +179,29 @@ class Worker:
             if outside:
                 self._logger.critical(GROUP_NOT_JOINED, loops=outside)
                 return EXIT_UNREACHABLE
+            if self._secrets_are_outdated():
+                return EXIT_UNREACHABLE
             heartbeat.beat_if_due()
         return None
+
+    def _secrets_are_outdated(self) -> bool:
+        """Tell whether Kafka would believe another process, and does not believe this one."""
+        now_ms = self._parts.clock.monotonic_ms()
+        if now_ms < self._look_at_secrets_at_ms:
+            return False
+        self._look_at_secrets_at_ms = now_ms + SECRETS_INTERVAL_MS
+        refused = self._parts.dependencies.reasons(Dependency.KAFKA) & NOT_BELIEVED
+        changed = self._parts.changed_secrets() if refused else ""
+        if not changed:
+            return False
+        self._logger.critical(
+            CREDENTIALS_OUTDATED,
+            changed=changed,
+            refused=sorted(refused),
+            reason="Kafka refuses what its clients read at their start; that has changed since: "
+            "a new process reads it. Nothing is lost: what is not committed is read again.",
+        )
+        return True
 
     def health(self) -> Health:
         """Say how the process is doing."""
@@ -263,6 +292,8 @@ class Worker:
         self._ended.set()
 
     def _join(self, thread: Thread | None, deadline_ms: int) -> None:
-        if thread is not None:
-            remaining_ms = max(0, deadline_ms - self._parts.clock.monotonic_ms())
-            thread.join(remaining_ms / 1000)
+        while thread is not None and thread.is_alive():
+            remaining_ms = deadline_ms - self._parts.clock.monotonic_ms()
+            if remaining_ms <= 0 or self._secrets_are_outdated():
+                return
+            thread.join(min(remaining_ms, WATCH_INTERVAL_MS) / 1000)

@@ -7,6 +7,7 @@ from threading import Thread
 from reservation_worker.adapters.in_memory.topics import InMemoryTopics
 from reservation_worker.cli.exit_codes import ExitCode
 from reservation_worker.ports import UNWATCHED, CallWatch, FatallyBroken, Waypoint
+from reservation_worker.telemetry.labels import Dependency, LostReason
 from reservation_worker.telemetry.metrics import Metrics
 from reservation_worker.worker import StopSignals, Worker, WorkerConfig, WorkerParts
 from reservation_worker.worker.health import judge
@@ -28,6 +29,7 @@ class RunningWorker:
         waypoint: Callable[[Waypoint], None] = no_waypoint,
         drain_timeout_ms: int = TIMEOUT_MS,
         watch: CallWatch = UNWATCHED,
+        changed_secrets: Callable[[], str] = lambda: "",
     ) -> None:
         self.exits: list[int] = []
         self.loops: Loops = shop.start(waypoint)
@@ -48,6 +50,7 @@ class RunningWorker:
                 metrics=self.metrics,
                 dependencies=self.loops.dependencies,
                 watch=watch,
+                changed_secrets=changed_secrets,
             ),
         )
         self.codes: list[int] = []
@@ -121,6 +124,36 @@ def test_a_drain_that_takes_too_long_is_given_up() -> None:
     running.signal()
     assert running.exit_code() == EXIT_UNREACHABLE
     shop.store.set_available(available=True)
+
+
+def test_a_process_that_is_not_believed_ends_once_another_would_be() -> None:
+    """Neither a rewritten file alone ends it, nor a refusal alone: a restart would change nothing.
+
+    The code is that of a dependency, and a supervisor starts it again.
+    """
+    changes: list[str] = []
+    running = RunningWorker(running_shop(), changed_secrets=lambda: "".join(changes))
+    wait_until(lambda: running.worker.health().ready, timeout_ms=TIMEOUT_MS, what="it is ready")
+    dependencies = running.loops.dependencies
+    dependencies.lost(Dependency.KAFKA, "test", LostReason.TIMED_OUT, "nobody answers")
+    changes.append("kafka.sasl_password, from a file")
+    running.worker._look_at_secrets_at_ms = 0  # noqa: SLF001
+    assert not running.worker._secrets_are_outdated()  # noqa: SLF001
+    assert [] == running.codes
+    dependencies.lost(Dependency.KAFKA, "test", LostReason.AUTHENTICATION, "nobody believes it")
+    assert running.exit_code() == EXIT_UNREACHABLE
+
+
+def test_a_process_that_is_not_believed_waits_while_nothing_has_changed() -> None:
+    """Somebody will rewrite the file, or set the old password again."""
+    running = RunningWorker(running_shop())
+    dependencies = running.loops.dependencies
+    dependencies.lost(Dependency.KAFKA, "test", LostReason.AUTHENTICATION, "nobody believes it")
+    running.worker._look_at_secrets_at_ms = 0  # noqa: SLF001
+    assert not running.worker._secrets_are_outdated()  # noqa: SLF001
+    dependencies.heard(Dependency.KAFKA, "test")
+    running.signal()
+    assert running.exit_code() == 0
 
 
 def test_a_second_signal_exits_at_once() -> None:

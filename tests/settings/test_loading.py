@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from reservation_worker.cli.options import refused_client_options
+from reservation_worker.cli.client_options import refused_client_options
 from reservation_worker.domain.deadline import INVENTORY_PERIOD_DAYS
 from reservation_worker.settings.loading import SettingsInvalid, load_settings
 from reservation_worker.settings.names import all_settings

@@ -89,13 +89,117 @@ BROKEN = {
         {"kafka": {"security_protocol": "SASL_SSL", "sasl_mechanism": "PLAIN"}},
         "the brokers ask for them",
     ),
+    "sasl-without-mechanism": (
+        {"kafka": {"security_protocol": "SASL_SSL"}},
+        "the brokers ask for them",
+    ),
+    "token-from-nowhere": (
+        {"kafka": {"security_protocol": "SASL_SSL", "sasl_mechanism": "OAUTHBEARER"}},
+        "the brokers ask for them",
+    ),
+    "token-without-a-secret": (
+        {
+            "kafka": {
+                "security_protocol": "SASL_SSL",
+                "sasl_mechanism": "OAUTHBEARER",
+                "oauth_token_endpoint": "https://localhost/token",
+                "oauth_client_id": "worker",
+            }
+        },
+        "the brokers ask for them",
+    ),
+    "token-from-two-places": (
+        {
+            "kafka": {
+                "security_protocol": "SASL_SSL",
+                "sasl_mechanism": "OAUTHBEARER",
+                "oauth_token_file": "token",
+                "oauth_scope": "orders",
+            }
+        },
+        (
+            "nobody would be asked for it; a token comes from kafka.oauth_token_file or from an "
+            "endpoint, not from both"
+        ),
+    ),
+    "kerberos-without-a-keytab": (
+        {
+            "kafka": {
+                "security_protocol": "SASL_SSL",
+                "sasl_mechanism": "GSSAPI",
+                "kerberos_principal": "worker@SHOP",
+            }
+        },
+        "the brokers ask for them",
+    ),
+    "password-of-another-mechanism": (
+        {
+            "kafka": {
+                "security_protocol": "SASL_SSL",
+                "sasl_mechanism": "OAUTHBEARER",
+                "oauth_token_file": "token",
+                "sasl_password": "one",
+            }
+        },
+        "nobody would be asked for it; PLAIN and SCRAM use it",
+    ),
     "sasl-that-is-not-used": (
         {"kafka": {"security_protocol": "SSL", "sasl_username": "worker"}},
         "nobody would be asked for it; SASL_SSL or SASL_PLAINTEXT uses it",
     ),
+    "kafka-password-without-a-key": (
+        {"kafka": {"security_protocol": "SSL", "tls_key_password": "one"}},
+        "there is no key to decrypt",
+    ),
+    "option-in-two-places": (
+        {"kafka": {"extra": {"ssl.key.pem": "x"}, "extra_files": {"ssl.key.pem": __file__}}},
+        "only one of them can be meant",
+    ),
     "redis-address-that-is-none": (
         {"redis": {"url": "localhost:6379"}},
         "is not an address such as redis://host:6379/0",
+    ),
+    "redis-database-that-is-none": (
+        {"redis": {"url": "redis://localhost/shop"}},
+        "is not an address such as redis://host:6379/0",
+    ),
+    "redis-option-that-there-is-not": (
+        {"redis": {"url": "redis://localhost?nonsense=1"}},
+        (
+            "has an option behind its `?` that there is not; there are db, client_name, "
+            "health_check_interval, socket_keepalive, ssl_cert_reqs, ssl_check_hostname, "
+            "ssl_ciphers"
+        ),
+    ),
+    "redis-option-of-tls-without-tls": (
+        {"redis": {"url": "redis://localhost?ssl_check_hostname=no"}},
+        "nothing would use it",
+    ),
+    "redis-option-with-a-wrong-value": (
+        {"redis": {"url": "rediss://localhost?ssl_cert_reqs=perhaps"}},
+        "ssl_cert_reqs cannot have the value that it has",
+    ),
+    "redis-cluster-with-a-database": (
+        {"redis": {"url": "redis://localhost/1", "topology": "cluster"}},
+        "a cluster has the database 0 and no other one",
+    ),
+    "sentinel-password-without-sentinels": (
+        {"redis": {"sentinel_password": "one"}},
+        "no Sentinel would be asked",
+    ),
+    "sentinel-user-without-a-password": (
+        {
+            "redis": {
+                "topology": "sentinel",
+                "sentinels": "one:26379",
+                "sentinel_username": "worker",
+            }
+        },
+        "a name alone proves nothing",
+    ),
+    "redis-password-without-a-key": (
+        {"redis": {"url": "rediss://localhost", "tls_key_password": "one"}},
+        "there is no key to decrypt",
     ),
     "redis-password-twice": (
         {"redis": {"url": "redis://:one@localhost", "password": "two"}},

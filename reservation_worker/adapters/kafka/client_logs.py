@@ -6,6 +6,7 @@ own log. So each client's last trouble is remembered, and completes the next err
 """
 
 import logging
+import re
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -29,6 +30,13 @@ SYSLOG_INFO: Final = 6
 """Lost connections are told at this level."""
 _VAGUE: Final = frozenset({LostReason.OTHER, LostReason.TIMED_OUT, LostReason.DISCONNECTED})
 """Reasons of an error that the library's last trouble may know better."""
+_CUT_AT_ONCE: Final = re.compile(
+    r"\(after \d+ms in state APIVERSION|\(after \d{1,3}ms in state UP\)"
+)
+_WANTS_ANOTHER_PROTOCOL: Final = (
+    "cut as soon as it was made; does it want TLS or SASL? kafka.security_protocol says what this "
+    "client speaks"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +107,8 @@ class ClientVoice:
             closer = why_not_trusted(trouble.text, self._ca_file)
             if closer is not None:
                 return closer
+        if trouble.reason is LostReason.DISCONNECTED and _CUT_AT_ONCE.search(trouble.text):
+            return trouble.reason, f"{trouble.text}: {_WANTS_ANOTHER_PROTOCOL}"
         return trouble.reason, trouble.text
 
     def _take_error(self, error: KafkaError) -> None:
@@ -108,8 +118,8 @@ class ClientVoice:
         self._warn(reason, error.name(), error.str(), fatal=error.fatal())
 
     def _remember(self, reason: LostReason, text: str) -> None:
-        is_known = self._trouble is not None and self._trouble.reason not in _VAGUE
-        if reason in _VAGUE and is_known:
+        known = LostReason.OTHER if self._trouble is None else self._trouble.reason
+        if reason in _VAGUE and (known not in _VAGUE or reason is LostReason.OTHER is not known):
             # "All brokers are down" says less than why each of them is.
             return
         self._trouble = _Trouble(reason, text, time.monotonic())

@@ -1,11 +1,12 @@
 """What the clients are built from, and the options that belong to the guarantees."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from types import MappingProxyType
 from typing import Final, assert_never
 
+from reservation_worker.adapters.kafka.token_file import Token
 from reservation_worker.ports import UNWATCHED, CallWatch
 
 TRANSACTION_TIMEOUT_MS_MAX: Final = 15_000
@@ -21,7 +22,7 @@ HEARTBEAT_MS_MAX: Final = 1_000
 """So often does a member hear at the latest that the group is shared out anew."""
 SHARDS_GROUP_SUFFIX: Final = "-shards"
 
-OptionValue = str | int | float | bool
+OptionValue = str | int | float | bool | Callable[..., object]
 
 
 class Rebalancing(StrEnum):
@@ -53,6 +54,8 @@ class KafkaConfig:
     """Client options passed on (TLS, SASL, tuning), except those that the guarantees own."""
     watch: CallWatch = field(default=UNWATCHED, repr=False, compare=False)
     """What every blocking call of the clients is told to."""
+    token: Callable[[str], Token] | None = field(default=None, repr=False, compare=False)
+    """What reads the token that the brokers are shown; None: nothing, or the library itself."""
 
     def __post_init__(self) -> None:
         """Refuse what would break a guarantee, whoever built this."""
@@ -115,6 +118,7 @@ def connection_options(config: KafkaConfig, role: str) -> dict[str, OptionValue]
         "socket.timeout.ms": min(config.request_timeout_ms, config.transaction_timeout_ms),
         "reconnect.backoff.max.ms": 1_000,
         **config.extra,
+        **({} if config.token is None else {"oauth_cb": config.token}),
         "bootstrap.servers": config.bootstrap_servers,
         "client.id": f"{config.group_id}-{role}-{config.worker_slot}",
         "topic.metadata.refresh.interval.ms": METADATA_REFRESH_INTERVAL_MS,

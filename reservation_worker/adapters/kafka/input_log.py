@@ -104,9 +104,7 @@ class KafkaInputLog:
         self._gauges = PartitionGauges(parts.topics, parts.metrics, parts.clock)
         self._producer = TransactionalProducer(
             producer_options(config, ROLE),
-            ProducerTimeouts(
-                config.request_timeout_ms, config.transaction_timeout_ms, config.watch
-            ),
+            ProducerTimeouts.of(config),
             parts.clock,
         )
         options = member_options(config, ROLE, config.group_id)

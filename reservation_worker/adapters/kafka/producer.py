@@ -5,14 +5,14 @@ Fatal, then requires-abort, then retriable, else fatal. A fatal producer is neve
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Final, NoReturn
+from typing import Final, NoReturn, Self
 
 import structlog
 from confluent_kafka import KafkaError, KafkaException, Producer, TopicPartition
 from confluent_kafka import Message as ReadMessage
 
 from reservation_worker.adapters.kafka.client_logs import ClientVoice
-from reservation_worker.adapters.kafka.configuration import OptionValue
+from reservation_worker.adapters.kafka.configuration import KafkaConfig, OptionValue
 from reservation_worker.adapters.kafka.errors import (
     error_of,
     reason_of,
@@ -54,6 +54,11 @@ class ProducerTimeouts:
     request_ms: int
     transaction_ms: int
     watch: CallWatch = UNWATCHED
+
+    @classmethod
+    def of(cls, config: KafkaConfig) -> Self:
+        """Take them from what all clients are built from."""
+        return cls(config.request_timeout_ms, config.transaction_timeout_ms, config.watch)
 
 
 class _Aborted(Exception):

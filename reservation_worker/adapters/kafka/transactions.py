@@ -47,9 +47,7 @@ class KafkaTransactions:
         self._name = transactional_id(config, ROLE)
         self._producer = TransactionalProducer(
             producer_options(config, ROLE),
-            ProducerTimeouts(
-                config.request_timeout_ms, config.transaction_timeout_ms, config.watch
-            ),
+            ProducerTimeouts.of(config),
             parts.clock,
         )
 

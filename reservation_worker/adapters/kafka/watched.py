@@ -5,16 +5,18 @@ time-out (confluentinc/librdkafka#5456). Nobody knows which call is the next one
 """
 
 import functools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, wait
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from typing import Any, Final, TypeVar, cast
 
 from confluent_kafka import Consumer, KafkaException, Producer
 from confluent_kafka.admin import AdminClient
 
 from reservation_worker.adapters.kafka.configuration import KafkaConfig, OptionValue
-from reservation_worker.ports import CallWatch
+from reservation_worker.adapters.kafka.errors import error_of, reason_of
+from reservation_worker.ports import BrokerUnavailable, CallWatch
+from reservation_worker.telemetry.labels import LostReason
 
 Method = TypeVar("Method", bound=Callable[..., Any])
 Options = Mapping[str, OptionValue | Callable[..., None]]
@@ -54,11 +56,29 @@ def _answered(method: Method) -> Method:
     return cast("Method", _call)
 
 
+@contextmanager
+def _being_made() -> Iterator[None]:
+    """Make a client in this block.
+
+    Raises:
+        BrokerUnavailable: no token could be had, which the library waits for.
+    """
+    try:
+        yield
+    except KafkaException as exception:
+        error = error_of(exception)
+        reason = reason_of(error)
+        told = "no token that is still good: look after what kafka.oauth_… names"
+        why = told if reason is LostReason.AUTHENTICATION else error.str()
+        raise BrokerUnavailable(f"A client cannot be made: {why}", reason) from None
+
+
 class WatchedConsumer(Consumer):
     """A consumer; callbacks run within its polls, and ask the brokers once at most."""
 
     def __init__(self, options: Options, config: KafkaConfig) -> None:
-        super().__init__(dict(options))
+        with _being_made():
+            super().__init__(dict(options))
         self._watch: CallWatch = config.watch
         self._request_ms = config.request_timeout_ms
         self._commit_ms = COMMIT_TRIES * config.request_timeout_ms
@@ -95,7 +115,8 @@ class WatchedProducer(Producer):
     def __init__(
         self, options: Options, watch: CallWatch, request_ms: int, transaction_ms: int
     ) -> None:
-        super().__init__(dict(options))
+        with _being_made():
+            super().__init__(dict(options))
         self._watch = watch
         self._request_ms = request_ms
         self._transaction_ms = transaction_ms
@@ -113,7 +134,8 @@ class WatchedAdmin(AdminClient):
     """An admin client; where it answers by futures, they are waited for here."""
 
     def __init__(self, options: Options, config: KafkaConfig) -> None:
-        super().__init__(dict(options))  # type: ignore[arg-type]  # callbacks are options as well
+        with _being_made():
+            super().__init__(dict(options))  # type: ignore[arg-type]  # callbacks are options, too
         self._watch: CallWatch = config.watch
         self._request_ms = config.request_timeout_ms
 

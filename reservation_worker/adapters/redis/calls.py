@@ -18,7 +18,7 @@ from reservation_worker.adapters.redis.errors import (
 from reservation_worker.adapters.redis.pipeline import Pipeline, Reply
 from reservation_worker.adapters.redis.scripts import Script, load_scripts
 from reservation_worker.domain.values import value_class
-from reservation_worker.ports import ShardMoves, StepRefusal, StoreUnavailable
+from reservation_worker.ports import FatallyBroken, ShardMoves, StepRefusal, StoreUnavailable
 
 Client = Redis | RedisCluster
 """Answers bytes (no ``decode_responses``), and never retries by itself."""
@@ -39,6 +39,12 @@ class Call:
 def meta_key(shard: int, key_prefix: str = "") -> str:
     """Return the key of a shard's ``meta``; its hash tag keeps all keys of a shard in one slot."""
     return f"{key_prefix}{{s{shard}}}:meta"
+
+
+def credentials_of(client: Client) -> object:
+    """Return what a client proves with who it is; as a text it says where that comes from."""
+    options: Mapping[str, object] = client.get_connection_kwargs()
+    return options.get("credential_provider")
 
 
 MOVES: Final = (0, StepRefusal.MOVES.value.encode(), 0)
@@ -122,7 +128,7 @@ class Calls:
         """Return what a call replies that was answered by an error."""
         if isinstance(error, NoScriptError | MovedError) or is_broken_connection(error):
             return self._alone(call)
-        outage = translated(error, call.what)
+        outage = self._translated(error, call.what)
         if isinstance(outage, ShardMoves):
             return MOVES
         if call.may_fail and isinstance(outage, ScriptFailed):
@@ -185,7 +191,7 @@ class Calls:
                 if may_be_elsewhere and isinstance(self._client, RedisCluster):
                     self._learn_slots(self._client)
                 if attempt == attempts_max or not may_be_elsewhere:
-                    raise translated(error, what) from None
+                    raise self._translated(error, what) from None
         raise StoreUnavailable(f"Redis could not run {what}: it forgets scripts as they are loaded")
 
     def _server_of(self, key: str | None) -> Redis:
@@ -204,11 +210,13 @@ class Calls:
         try:
             self._server_of(key).script_load(self._scripts[name].text)
         except CLIENT_ERRORS as error:
-            raise translated(error, "SCRIPT LOAD") from None
+            raise self._translated(error, "SCRIPT LOAD") from None
 
-    @staticmethod
-    def _learn_slots(client: RedisCluster) -> None:
+    def _learn_slots(self, client: RedisCluster) -> None:
         try:
             client.nodes_manager.initialize()
         except CLIENT_ERRORS as error:
-            raise translated(error, "CLUSTER SLOTS") from None
+            raise self._translated(error, "CLUSTER SLOTS") from None
+
+    def _translated(self, error: ClientError, what: str) -> StoreUnavailable | FatallyBroken:
+        return translated(error, what, credentials_of(self._client))

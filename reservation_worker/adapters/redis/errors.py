@@ -80,8 +80,16 @@ class ScriptFailed(FatallyBroken):
         self.where = where
 
 
-def translated(error: ClientError, what: str) -> StoreUnavailable | FatallyBroken:
-    """Return the port's exception for an error of the client; `what`: the call that failed."""
+def translated(
+    error: ClientError, what: str, credentials: object = None
+) -> StoreUnavailable | FatallyBroken:
+    """Return the port's exception for an error of the client.
+
+    Args:
+        error: as the client raised it.
+        what: the call that failed.
+        credentials: says as a text where user and password come from; None: there are none.
+    """
     code = _code(error)
     if code in MOVING_CODES:
         return ShardMoves(f"Redis could not run {what}: {code}")
@@ -101,7 +109,11 @@ def translated(error: ClientError, what: str) -> StoreUnavailable | FatallyBroke
             return ScriptFailed(message, f"{code}{where}")
         return FatallyBroken(message)
     reason = _reason(error, code)
-    return StoreUnavailable(f"Redis could not run {what}: {_sentence(error, code, reason)}", reason)
+    sentence = _sentence(error, code, reason)
+    if reason is LostReason.AUTHENTICATION:
+        asked = "redis.sentinel_password" if isinstance(error, MasterNotFoundError) else credentials
+        sentence += f" ({asked or 'none are set'}; what a file holds is read again)"
+    return StoreUnavailable(f"Redis could not run {what}: {sentence}", reason)
 
 
 def _reason(error: ClientError, code: str) -> LostReason:
@@ -110,6 +122,13 @@ def _reason(error: ClientError, code: str) -> LostReason:
         return REASON_OF_CODE[code]
     if isinstance(error, exceptions.AuthenticationError):
         return LostReason.AUTHENTICATION
+    if isinstance(error, MasterNotFoundError | exceptions.RedisClusterException):
+        # The client asked several servers, and has put what each of them said into one text.
+        said = str(error)
+        return next(
+            (reason for words, reason in _REASON_SAID_BY_SEVERAL if words in said),
+            LostReason.NO_LEADER,
+        )
     if isinstance(error, exceptions.InvalidResponse):
         return LostReason.NOT_TLS
     told: BaseException | None = error
@@ -130,8 +149,6 @@ def _reason_of_system(error: BaseException) -> LostReason | None:
             return _REASON_OF_VERIFICATION.get(error.verify_code, LostReason.NOT_TRUSTED)
         case ssl.SSLError():
             return _reason_of_tls(error)
-        case MasterNotFoundError():
-            return LostReason.NO_LEADER
         case ConnectionRefusedError():
             return LostReason.REFUSED
         case socket.gaierror():
@@ -172,8 +189,7 @@ _ADVICE: Final[Mapping[LostReason, str]] = {
     LostReason.DISCONNECTED: "it cut the connection; one that does so at once may speak TLS: "
     "rediss:// in redis.url",
     LostReason.UNRESOLVED: "no such host is known",
-    LostReason.AUTHENTICATION: "it does not take this user and password: check redis.username and "
-    "redis.password",
+    LostReason.AUTHENTICATION: "it does not take this user and password",
     LostReason.NOT_TRUSTED: "its certificate, or this client's, was issued by nobody whom the "
     "other side trusts: check redis.tls_ca_file",
     LostReason.EXPIRED: "a certificate is no longer valid, or not yet",
@@ -182,7 +198,8 @@ _ADVICE: Final[Mapping[LostReason, str]] = {
     "redis.url, and the port",
     LostReason.READ_ONLY: "it is a replica by now: its primary is another server",
     LostReason.OUT_OF_MEMORY: "it is full: give it more memory (maxmemory)",
-    LostReason.NO_LEADER: "the Sentinels name no primary",
+    LostReason.NO_LEADER: "the Sentinels name no primary, or the cluster no node",
+    LostReason.NOT_AS_NEEDED: "this server is not one of a cluster: redis.topology",
 }
 _REASON_OF_VERIFICATION: Final[Mapping[int, LostReason]] = {
     9: LostReason.EXPIRED,  # not valid yet
@@ -191,6 +208,18 @@ _REASON_OF_VERIFICATION: Final[Mapping[int, LostReason]] = {
     64: LostReason.WRONG_HOST_NAME,  # an address
 }
 """OpenSSL's X509_V_ERR_ codes."""
+_REASON_SAID_BY_SEVERAL: Final = (
+    ("AuthenticationError", LostReason.AUTHENTICATION),
+    ("certificate has expired", LostReason.EXPIRED),
+    ("mismatch, certificate", LostReason.WRONG_HOST_NAME),
+    ("CERTIFICATE_VERIFY_FAILED", LostReason.NOT_TRUSTED),
+    ("WRONG_VERSION_NUMBER", LostReason.NOT_TLS),
+    ("Connection refused", LostReason.REFUSED),
+    ("not known", LostReason.UNRESOLVED),
+    ("Timeout", LostReason.TIMED_OUT),
+    ("timed out", LostReason.TIMED_OUT),
+    ("Cluster mode is not enabled", LostReason.NOT_AS_NEEDED),
+)
 _NOT_TLS: Final = frozenset({"WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE", "HTTP_REQUEST"})
 _COMMAND_REFUSED: Final = re.compile(r"the '(?P<command>[a-z|_-]+)' command")
 

@@ -11,7 +11,7 @@ from typing import Final
 from redis import Redis
 from redis.cluster import RedisCluster
 
-from reservation_worker.adapters.redis.calls import Client
+from reservation_worker.adapters.redis.calls import Client, credentials_of
 from reservation_worker.adapters.redis.errors import CLIENT_ERRORS, translated
 from reservation_worker.ports import StoreUnavailable
 from reservation_worker.telemetry.labels import LostReason
@@ -74,7 +74,7 @@ class Servers:
         try:
             info = _ask(client)
         except CLIENT_ERRORS as error:
-            raise translated(error, "INFO") from None
+            raise translated(error, "INFO", credentials_of(self._client)) from None
         if _is_replica(info):
             # It may have been the primary when it was connected to.
             client.connection_pool.disconnect()
