@@ -17,7 +17,7 @@ COMPILE = $(VENV)/bin/uv pip compile --quiet --universal --python-version 3.11 \
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .SUFFIXES:
-.PHONY: help setup demo test losses check lint format types layers tidy schemas docs bench peers \
+.PHONY: help setup demo test losses mutants check lint format types layers tidy schemas docs bench peers \
 	lock clean
 
 help: ## print this list
@@ -34,6 +34,9 @@ test: $(READY) ## run all tests, three files at a time; ARGS="tests/domain -x" f
 
 losses: $(READY) ## lose Redis in every way, on real servers, and print what each cost
 	@$(VENV)/bin/python -m pytest -m loss tests/integration $(ARGS)
+
+mutants: $(READY) ## plant bugs in copies of the tree; each must turn a test red. ARGS="--list", names, --report
+	@$(VENV)/bin/python -m tests.mutants $(ARGS)
 
 check: lint types layers test ## everything that must hold before a change is merged
 

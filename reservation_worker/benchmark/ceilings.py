@@ -4,12 +4,13 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from reservation_worker.apply.batches import WaitingFact
+from reservation_worker.benchmark.committed import done_of
 from reservation_worker.benchmark.counting import count_changes
 from reservation_worker.benchmark.figures import (
     StepCeiling,
     StepSize,
     TransactionCeiling,
-    ratio,
+    reached,
     rounded,
     spread,
 )
@@ -74,7 +75,8 @@ class StepCeilingRuns:
         """None on a cluster: the script runs on several servers there."""
         self._settings = found.settings()
         self._say = say
-        self._rates: list[float] = []
+        self.rates: list[float] = []
+        """Of each turn; none on a cluster."""
         self._longest_ms: list[float] = []
         self._facts_per_step = 0.0
 
@@ -85,12 +87,12 @@ class StepCeilingRuns:
         balances = stocks_as_facts(stocks, self._settings)
         turns = self._measuring.plan(seen.polls, balances)
         with self._measuring.run(turns, balances) as passed:
-            self._rates.append(passed.changes / passed.seconds)
+            self.rates.append(passed.changes / passed.seconds)
             if passed.longest_step_ms is not None:
                 self._longest_ms.append(passed.longest_step_ms)
         steps = [step for turn in turns for step in turn]
         self._facts_per_step = sum(step.taken for step in steps) / len(steps)
-        self._say(f"steps alone: {self._rates[-1]:,.0f} facts per second")
+        self._say(f"steps alone: {self.rates[-1]:,.0f} facts per second")
 
     def sizes(
         self, seen: Seen, stocks: Sequence[Message], facts_per_step: Iterable[int]
@@ -109,13 +111,15 @@ class StepCeilingRuns:
             self._say(f"steps alone, {size} facts each: {rate:,.0f} facts per second")
         return found
 
-    def ceiling(self, worker: Sequence[float], sizes: Sequence[StepSize]) -> StepCeiling | None:
-        """Return what the turns have shown beside the rates of the worker."""
+    def ceiling(
+        self, worker: Sequence[float], valid: Sequence[int], sizes: Sequence[StepSize]
+    ) -> StepCeiling | None:
+        """Return what the turns have shown beside the rates of the worker's valid runs."""
         if self._measuring is None:
             return None
         return StepCeiling(
-            facts_per_second=spread(self._rates),
-            ratio=ratio(worker, self._rates),
+            facts_per_second=spread(self.rates),
+            ratio=reached(worker, self.rates, valid),
             facts_per_step=rounded(self._facts_per_step),
             longest_step_ms=max(self._longest_ms, default=None),
             sizes=sizes,
@@ -129,28 +133,32 @@ class TransactionCeilingRuns:
         self._found, self._say = found, say
         self._elsewhere = apart(found)
         self._elsewhere.create_topics()
-        self._rates: list[float] = []
+        self.rates: list[float] = []
+        """Of each turn."""
 
     def run(self, backlog: DrainedBacklog) -> None:
         """Take a turn: as many records and events, in transactions of the same size."""
         copies = copies_from(self._found, backlog.outputs)
-        group_id = f"{self._found.settings().kafka.group_id}-through-{len(self._rates)}"
+        group_id = f"{self._found.settings().kafka.group_id}-through-{len(self.rates)}"
         begin_group_at(self._found, group_id, backlog.inputs)
         asked = backlog.passed_through_by(group_id, copies)
-        self._rates.append(backlog.changes * _part_per_second(self._elsewhere, asked))
-        self._say(f"transactions alone: {self._rates[-1]:,.0f} facts per second")
+        self.rates.append(backlog.changes * _part_per_second(self._elsewhere, asked))
+        self._say(f"transactions alone: {self.rates[-1]:,.0f} facts per second")
 
-    def ceiling(self, worker: Sequence[float]) -> TransactionCeiling:
-        """Return what the turns have shown beside the rates of the worker."""
-        return TransactionCeiling(spread(self._rates), ratio(worker, self._rates))
+    def ceiling(self, worker: Sequence[float], valid: Sequence[int]) -> TransactionCeiling:
+        """Return what the turns have shown beside the rates of the worker's valid runs."""
+        return TransactionCeiling(spread(self.rates), reached(worker, self.rates, valid))
 
 
 def _part_per_second(elsewhere: Place, asked: PassThroughPlan) -> float:
     """Return which part of a backlog passes through in a second."""
     reader = Reader(elsewhere)
     try:
-        with started_pass_through(elsewhere, asked):
-            counted = count_changes(reader, {})
+        with (
+            started_pass_through(elsewhere, asked),
+            done_of(elsewhere, asked.group_id) as is_done,
+        ):
+            counted = count_changes(reader, {}, is_done)
             return counted.per_second / counted.total
     finally:
         reader.close()

@@ -1,16 +1,22 @@
-"""Changes as a read_committed reader sees them, and the processor time that went into them."""
+"""Changes by when the broker appended them, and the processor time that went into them.
+
+When a reader sees them says something of the reader: on a busy machine it is late, the worker has
+long finished, and what is left looks as if it had come out at once.
+"""
 
 import time
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from reservation_worker.benchmark.processor_time import processor_seconds
+from reservation_worker.benchmark.processor_time import Samples, sampled
 from reservation_worker.benchmark.stage import STALL_SECONDS, Reader, Stalled
+from reservation_worker.composition import build_clock
 
 READ_SECONDS = 0.2
 QUIET_SECONDS = 3.0
-BURST_SECONDS = 0.1
-"""What is read so soon after the very first change was published together with it."""
+BURST_MS = 100
+"""What was appended so soon after the very first change was published together with it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +27,7 @@ class Counted:
     timed: int
     """Those behind the first transaction: when work on that began nobody can tell."""
     seconds: float
-    """From the first transaction's being read to the last one's."""
+    """From the first transaction's being appended to the last one's."""
     processor_seconds: Mapping[str, float]
     """By process, in this time."""
 
@@ -31,34 +37,41 @@ class Counted:
         return self.timed / self.seconds
 
 
-def count_changes(reader: Reader, process_ids: Mapping[str, int]) -> Counted:
-    """Count changes until none comes any more.
-
-    If all come at once, the time counts from the call: less than the truth.
+def count_changes(
+    reader: Reader, process_ids: Mapping[str, int], is_done: Callable[[], bool]
+) -> Counted:
+    """Count changes until none comes any more, and whoever makes them says that he is done.
 
     Raises:
         Stalled: none came for a long time.
     """
-    begun = last = first_at = opened_at = time.monotonic()
-    before = after = before_first = processor_seconds(process_ids)
-    total = first = 0
-    while True:
-        bodies = reader.read(READ_SECONDS)
-        now = time.monotonic()
-        if bodies:
-            total, last = total + len(bodies), now
-            after = processor_seconds(process_ids)
-            if not first:
-                opened_at = now
-            if now - opened_at < BURST_SECONDS:
-                first, first_at, before_first = total, now, after
-        elif total and now - last > QUIET_SECONDS:
-            break
-        elif now - last > STALL_SECONDS:
-            raise Stalled(f"no change for {STALL_SECONDS} s after {total} changes")
-    if first < total:
-        begun, before = first_at, before_first
-    else:
-        first = 0
-    used = {name: after[name] - before[name] for name in after}
-    return Counted(total, total - first, last - begun, used)
+    begun_ms = build_clock().now_ms()
+    appended: Counter[int] = Counter()
+    with sampled(process_ids) as samples:
+        last = time.monotonic()
+        while True:
+            records = reader.read_records(READ_SECONDS)
+            appended.update(one.timestamp()[1] for one in records if one.value() is not None)
+            quiet_seconds = time.monotonic() - last
+            if records:
+                last = time.monotonic()
+            elif appended and quiet_seconds > QUIET_SECONDS and is_done():
+                break
+            elif quiet_seconds > STALL_SECONDS:
+                total = appended.total()
+                raise Stalled(f"no change for {STALL_SECONDS} s after {total} changes")
+    return counted(appended, begun_ms, samples)
+
+
+def counted(appended: Mapping[int, int], begun_ms: int, samples: Samples) -> Counted:
+    """Return what was appended: how many in each millisecond, from when work on it may have begun.
+
+    If all came at once, the time counts from there: the rate is less than the truth.
+    """
+    total, first_ms, last_ms = sum(appended.values()), min(appended), max(appended)
+    burst_ms = [at_ms for at_ms in appended if at_ms - first_ms < BURST_MS]
+    from_ms, first = max(burst_ms), sum(appended[at_ms] for at_ms in burst_ms)
+    if first == total:
+        from_ms, first = begun_ms, 0
+    used = samples.used(from_ms, last_ms)
+    return Counted(total, total - first, max(1, last_ms - from_ms) / 1_000, used)

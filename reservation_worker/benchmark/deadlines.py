@@ -7,17 +7,18 @@ from datetime import datetime, timedelta
 from redis import Redis
 
 from reservation_worker.benchmark import mix
+from reservation_worker.benchmark.committed import done_of
 from reservation_worker.benchmark.figures import Deadlines, percentile, rounded
 from reservation_worker.benchmark.filling import fill_until_due
 from reservation_worker.benchmark.loads import now
 from reservation_worker.benchmark.mix import Shops
 from reservation_worker.benchmark.offered import (
+    LEAD_SECONDS,
     Seen,
     followed,
     latencies_ms,
     note_change,
     offer,
-    offer_lead,
 )
 from reservation_worker.benchmark.plan import Plan
 from reservation_worker.benchmark.stage import STALL_SECONDS, Stage, Stalled
@@ -54,20 +55,20 @@ def measure_deadlines(found: Stage, plan: Plan, say: Progress) -> Deadlines:
     with (
         workers(found, variables=own) as running,
         followed(found, note_change) as seen,
+        done_of(found) as is_done,
         timed_scripts(redis) as longest,
     ):
         running.wait_until_ready()
-        offer_lead(found, seen, facts, rate)
-        without = latencies_ms(seen, offer(found, facts, rate, seconds))
+        latencies_ms(seen, offer(found, facts, rate, LEAD_SECONDS), is_done)
+        without = latencies_ms(seen, offer(found, facts, rate, seconds), is_done)
         _wait_until(ends_at)
-        begun = time.perf_counter()
-        sent_at = offer(found, facts, rate, seconds)
+        sent_at_ms = offer(found, facts, rate, seconds)
         _wait_until_expired(seen, plan.deadlines)
-        beside = latencies_ms(seen, sent_at, until=seen.expired_at)
+        beside = latencies_ms(seen, sent_at_ms, is_done, until_ms=seen.expired_at_ms)
     redis.close()
     figures = Deadlines(
         deadlines=plan.deadlines,
-        seconds=rounded(seen.expired_at - begun),
+        seconds=rounded(seen.expired_at_ms / 1_000 - ends_at.timestamp()),
         longest_step_ms=longest[0],
         live_facts_per_second=rate,
         p99_ms_beside=rounded(percentile(beside, 99)),

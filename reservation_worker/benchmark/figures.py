@@ -36,6 +36,27 @@ def ratio(measured: Sequence[float], beside: Sequence[float]) -> Spread:
     return spread([one / other for one, other in zip(measured, beside, strict=True)])
 
 
+def valid_runs(measured: Sequence[float], *ceilings: Sequence[float]) -> list[int]:
+    """Return the numbers of the runs that do not exceed what their servers did alone beside them.
+
+    One that does is not fast: it, or what it is held against, was disturbed.
+    """
+    return [
+        number
+        for number, one in enumerate(measured)
+        if all(one <= ceiling[number] for ceiling in ceilings)
+    ]
+
+
+def reached(
+    measured: Sequence[float], ceiling: Sequence[float], valid: Sequence[int]
+) -> Spread | None:
+    """Return what valid runs reach of a ceiling; None: none is valid."""
+    if not valid:
+        return None
+    return ratio([measured[one] for one in valid], [ceiling[one] for one in valid])
+
+
 def percentile(values: Sequence[float], percent: int) -> float:
     """Return the value that so many of a hundred do not exceed."""
     return statistics.quantiles(values, n=100)[percent - 1]
@@ -83,8 +104,8 @@ class StepCeiling:
     """The step script alone: one client sends packed steps, and nothing else happens."""
 
     facts_per_second: Spread
-    ratio: Spread
-    """What the worker reaches of it, run by run."""
+    ratio: Spread | None
+    """What the worker reaches of it, run by run; None: no run is valid."""
     facts_per_step: float
     longest_step_ms: float | None
     sizes: Sequence[StepSize] = ()
@@ -95,8 +116,8 @@ class TransactionCeiling:
     """Kafka alone: the same records read, as many written, in transactions of the same size."""
 
     facts_per_second: Spread
-    ratio: Spread
-    """What the worker reaches of it, run by run."""
+    ratio: Spread | None
+    """What the worker reaches of it, run by run; None: no run is valid."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +129,8 @@ class Throughput:
     """Of one run's backlog."""
     changes: int
     """That one run's backlog made: what is counted as facts."""
-    facts_per_second: Spread
+    facts_per_second: Spread | None
+    """Of the valid runs; None: there is none."""
     facts_per_step: float
     events_per_fact: float
     events_per_transaction: float
@@ -116,6 +138,8 @@ class Throughput:
     """Per fact, by process; empty where servers are not the benchmark's own."""
     step_ceiling: StepCeiling | None = None
     transaction_ceiling: TransactionCeiling | None = None
+    invalid_runs: int = 0
+    """Above one of their ceilings: they are in no figure."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +161,7 @@ class Backlog:
 
 @dataclass(frozen=True, slots=True)
 class Latency:
-    """From a record's being sent to its change's being read, at one rate."""
+    """From a record's being appended to its change's being appended, at one rate."""
 
     facts_per_second: int
     seconds: int
@@ -168,7 +192,8 @@ class Large:
 
     throughput: Throughput
     lines_per_order: int
-    lines_per_second: float
+    lines_per_second: float | None
+    """None: no run is valid."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,7 +214,7 @@ class Deadlines:
 
     deadlines: int
     seconds: float
-    """From the moment when they were due to the last one's being read."""
+    """From the moment when they were due to the last one's being appended."""
     longest_step_ms: float
     live_facts_per_second: int
     p99_ms_beside: float

@@ -7,12 +7,13 @@ from datetime import datetime, timedelta
 from redis import Redis
 
 from reservation_worker.benchmark import mix
+from reservation_worker.benchmark.committed import wait_until_committed
 from reservation_worker.benchmark.loads import now
 from reservation_worker.benchmark.mix import Message, Shops
 from reservation_worker.benchmark.place import Place
 from reservation_worker.benchmark.plan import Plan
 from reservation_worker.benchmark.stage import Stage, send
-from reservation_worker.benchmark.throughput import count_stocks, wait_until_committed
+from reservation_worker.benchmark.throughput import count_stocks
 from reservation_worker.benchmark.workers import workers
 
 UNPAID = timedelta(hours=1)

@@ -1,4 +1,4 @@
-"""Latency from a record to a read_committed reader, of the worker and of Kafka alone."""
+"""Latency from a record to its change, of the worker and of Kafka alone."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -6,6 +6,7 @@ from dataclasses import replace
 from confluent_kafka import Message as ReadMessage
 
 from reservation_worker.benchmark import mix
+from reservation_worker.benchmark.committed import done_of, wait_until_committed
 from reservation_worker.benchmark.figures import Latency, percentile, ratio, spread
 from reservation_worker.benchmark.loads import now, shop_days
 from reservation_worker.benchmark.mix import Shops
@@ -17,7 +18,6 @@ from reservation_worker.benchmark.offered import (
     note_change,
     note_key,
     offer,
-    offer_lead,
 )
 from reservation_worker.benchmark.pass_through import (
     PassThroughPlan,
@@ -29,12 +29,7 @@ from reservation_worker.benchmark.pass_through import (
 from reservation_worker.benchmark.place import Place
 from reservation_worker.benchmark.plan import Plan
 from reservation_worker.benchmark.seen import begin_group_at, input_ends
-from reservation_worker.benchmark.throughput import (
-    EVENTS,
-    FACTS,
-    count_stocks,
-    wait_until_committed,
-)
+from reservation_worker.benchmark.throughput import EVENTS, FACTS, count_stocks
 from reservation_worker.benchmark.workers import workers
 from reservation_worker.embedded import Progress
 
@@ -93,7 +88,7 @@ def _through_transactions(
     group_id = f"{elsewhere.settings().kafka.group_id}-through-{rate}-{run}"
     begin_group_at(elsewhere, group_id, input_ends(elsewhere))
     with started_pass_through(elsewhere, replace(asked, group_id=group_id)):
-        return _offered(elsewhere, plan, rate, f"through-{rate}-{run}", note_key)
+        return _offered(elsewhere, plan, rate, f"through-{rate}-{run}", note_key, group_id)
 
 
 def _offered(
@@ -101,15 +96,19 @@ def _offered(
     plan: Plan,
     rate: int,
     name: str,
-    note: Callable[[Seen, ReadMessage, float], None],
+    note: Callable[[Seen, ReadMessage], None],
+    group_id: str | None = None,
 ) -> list[float]:
-    """Offer facts at a steady rate; return the latencies of those that changed something."""
+    """Offer facts at a steady rate; return the latencies of those that changed something.
+
+    Those of the first moment do not count: what has just started is slower.
+    """
     shops = Shops(plan.accounts, name, name=found.shops)
     orders_total = round(rate * (plan.seconds + LEAD_SECONDS))
     messages = mix.day(shops, orders_total, now(), plan.seed)
-    with followed(found, note) as seen:
-        offer_lead(found, seen, messages, rate)
-        return latencies_ms(seen, offer(found, messages, rate, plan.seconds))
+    with followed(found, note) as seen, done_of(found, group_id) as is_done:
+        latencies_ms(seen, offer(found, messages, rate, LEAD_SECONDS), is_done)
+        return latencies_ms(seen, offer(found, messages, rate, plan.seconds), is_done)
 
 
 def _summary(taken: list[float]) -> str:

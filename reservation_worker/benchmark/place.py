@@ -3,7 +3,7 @@
 import os
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -93,7 +93,15 @@ class Place:
         """
         settings = self.settings()
         admin = build_topic_admin(settings)
-        admin.apply(admin.plan(topic_layout(settings)))
+        plan = admin.plan(topic_layout(settings))
+        missing = [
+            replace(topic, config={**topic.config, **self.topic_options()}) for topic in plan.create
+        ]
+        admin.apply(replace(plan, create=tuple(missing)))
+
+    def topic_options(self) -> dict[str, str]:
+        """Return what topics of the measurement have besides: on given servers, nothing."""
+        return {}
 
     def delete_topics(self, is_wanted: Callable[[str], bool]) -> None:
         """Delete the topics whose names are wanted: the broker has no work with them any more."""

@@ -90,7 +90,9 @@ def _draw_throughput(document: Document, axes: "Axes") -> None:
     found = throughputs(document)
     places = range(len(found))
     bars = {
-        "worker": [one.facts_per_second.median for one in found.values()],
+        "worker": [
+            one.facts_per_second.median if one.facts_per_second else 0.0 for one in found.values()
+        ],
         "steps alone": [
             one.step_ceiling.facts_per_second.median if one.step_ceiling else 0.0
             for one in found.values()
@@ -122,7 +124,7 @@ def _draw_latency(document: Document, axes: "Axes") -> None:
         )
         axes.bar_label(drawn, fmt="{:.0f}", fontsize=7)
     axes.set_xticks(list(places), [f"{one.facts_per_second:,}" for one in document.latency])
-    _finish(axes, "Latency from record to reader, median", "facts per second offered", "ms")
+    _finish(axes, "Latency of a fact, median", "facts per second offered", "ms")
 
 
 def _draw_growth(document: Document, axes: "Axes") -> None:

@@ -123,7 +123,8 @@ def _measured(
         case Scenario.BACKLOG:
             backlog = _measure_backlog(found, plan, say)
             ceiling = backlog.throughput.step_ceiling
-            headline = None if ceiling is None else ceiling.ratio.median
+            ratio = None if ceiling is None else ceiling.ratio
+            headline = None if ratio is None else ratio.median
             return replace(document, backlog=backlog, ratio_to_lua_ceiling=headline)
         case Scenario.LATENCY:
             return replace(document, latency=measure_latency(found, plan, say))
@@ -169,8 +170,9 @@ def _measure_hot(found: Place, plan: Plan, say: Progress) -> Hot:
 
 def _measure_large(found: Place, plan: Plan, say: Progress) -> Large:
     throughput = measure(found, large_orders(plan), _at_one_size(plan), say).throughput
-    lines_per_second = throughput.facts_per_second.median * plan.large_lines
-    return Large(throughput, plan.large_lines, rounded(lines_per_second))
+    rate = throughput.facts_per_second
+    lines_per_second = None if rate is None else rounded(rate.median * plan.large_lines)
+    return Large(throughput, plan.large_lines, lines_per_second)
 
 
 def _at_one_size(plan: Plan) -> Plan:

@@ -41,6 +41,10 @@ class Stage(Place):
 
     valkey: EmbeddedValkey
 
+    def topic_options(self) -> dict[str, str]:
+        """Have the broker date what it appends: no client's clock or pace is in the figures."""
+        return {"message.timestamp.type": "LogAppendTime"}
+
     def own_variables(self) -> dict[str, str]:
         """Return what differs from the environment of this process."""
         # The short form of `super` does not find its class where there are slots.
@@ -172,11 +176,6 @@ class Reader:
                 return ends[1]
             time.sleep(LEADER_LOOK_SECONDS)
         raise Stalled(f"partition {number} of {topic} has no leader")
-
-    def read(self, timeout_seconds: float) -> list[bytes]:
-        """Return the bodies that have come."""
-        records = self.read_records(timeout_seconds)
-        return [value for record in records if (value := record.value()) is not None]
 
     def read_records(self, timeout_seconds: float) -> list[ReadMessage]:
         """Return the records that have come."""

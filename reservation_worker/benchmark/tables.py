@@ -6,6 +6,8 @@ from dataclasses import asdict, dataclass
 from reservation_worker.benchmark.figures import Document, Spread, Throughput
 
 Row = tuple[str, ...]
+INVALID = "invalid"
+"""What is above what its servers do alone was not measured, whatever the figure."""
 INTRODUCTION = (
     "Written by `make bench`; nobody edits it. How to read it: "
     "[benchmarking.md](../benchmarking.md)."
@@ -92,7 +94,7 @@ def _throughput(document: Document) -> Section:
         step, transaction = one.step_ceiling, one.transaction_ceiling
         rows.append(
             (
-                name,
+                f"{name}, {one.invalid_runs} invalid" if one.invalid_runs else name,
                 _spread(one.facts_per_second),
                 "" if step is None else _spread(step.facts_per_second),
                 "" if step is None else _spread(step.ratio),
@@ -135,8 +137,9 @@ def _besides(document: Document, name: str) -> str:
         return f"{_count(document.hot.units_sold)} of {_count(document.hot.units)} units sold"
     if name == "large" and document.large is not None:
         large = document.large
-        per_second = _count(round(large.lines_per_second))
-        return f"{large.lines_per_order} lines each, {per_second} lines per second"
+        per_second = large.lines_per_second
+        told = INVALID if per_second is None else _count(round(per_second))
+        return f"{large.lines_per_order} lines each, {told} lines per second"
     return ""
 
 
@@ -181,7 +184,7 @@ def _step_sizes(document: Document) -> Section:
 
 def _latency(document: Document) -> Section:
     return Section(
-        "Latency from record to reader, ms, minimum / median / maximum",
+        "Latency of a fact, ms, minimum / median / maximum",
         (
             *("facts per second", "p50", "p99", "longest"),
             *("transactions alone, p50", "transactions alone, p99", "ratio of p99"),
@@ -292,7 +295,9 @@ def _restoring(document: Document) -> Section:
     )
 
 
-def _spread(one: Spread) -> str:
+def _spread(one: Spread | None) -> str:
+    if one is None:
+        return INVALID
     if one.minimum == one.maximum:
         return _number(one.median)
     return f"{_number(one.minimum)} / {_number(one.median)} / {_number(one.maximum)}"

@@ -1,42 +1,33 @@
 """A backlog through the worker, and beside it what its servers could do at most."""
 
 import os
-import sys
-import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, replace
 
-from reservation_worker.adapters.kafka.reader import TopicReader
 from reservation_worker.benchmark.ceilings import (
     DrainedBacklog,
     StepCeilingRuns,
     TransactionCeilingRuns,
 )
+from reservation_worker.benchmark.committed import done_of, wait_until_committed
 from reservation_worker.benchmark.counting import Counted, count_changes
-from reservation_worker.benchmark.figures import Throughput, rounded, spread
+from reservation_worker.benchmark.figures import Throughput, rounded, spread, valid_runs
 from reservation_worker.benchmark.loads import Load
 from reservation_worker.benchmark.mix import Message, Shops
 from reservation_worker.benchmark.pass_through import output_ends
 from reservation_worker.benchmark.place import Place
 from reservation_worker.benchmark.plan import Plan
 from reservation_worker.benchmark.seen import Seen, input_ends, see_again
-from reservation_worker.benchmark.stage import (
-    STALL_SECONDS,
-    Reader,
-    Stalled,
-    send,
-)
+from reservation_worker.benchmark.stage import Reader, send
 from reservation_worker.benchmark.workers import Workers, workers
-from reservation_worker.composition import input_topics, kafka_config
 from reservation_worker.embedded import Progress
-from reservation_worker.ports import BrokerUnavailable, Partition
+from reservation_worker.ports import Partition
 
-LOOK_SECONDS = 0.2
 EVENTS = "reservation_events_published_total"
 TRANSACTIONS = "reservation_transactions_total:committed"
 FACTS = "reservation_facts_total"
 STEPS = "reservation_script_calls_total:applied"
+INVALID = "invalid: above what its servers do alone, so one of both was disturbed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +86,8 @@ def measure(
 ) -> Measured:
     """Run warm-ups and runs; behind each run that counts both ceilings take a turn on its facts.
 
-    The check is called after each run.
+    The check is called after each run. A run above a ceiling of its own is not valid: one of the
+    two was disturbed, and nobody can tell which.
 
     Raises:
         Stalled: nothing came for a long time.
@@ -108,21 +100,27 @@ def measure(
         last = _run(found, load, plan, run)
         if check is not None:
             check(last)
-        label = "warm-up" if run < 0 else f"run {run + 1} of {plan.runs}"
-        say(f"{label}: {last.drained.facts_per_second:,.0f} facts per second")
-        if run >= 0:
-            drained.append(last.drained)
-            seen = see_again(found, last.inputs)
-            steps.run(seen, last.stocks)
-            transactions.run(last.backlog())
+        rate = last.drained.facts_per_second
+        if run < 0:
+            say(f"warm-up: {rate:,.0f} facts per second")
+            continue
+        drained.append(last.drained)
+        seen = see_again(found, last.inputs)
+        steps.run(seen, last.stocks)
+        transactions.run(last.backlog())
+        beside = [each[-1:] for each in (steps.rates, transactions.rates) if each]
+        told = f"{rate:,.0f} facts per second" if valid_runs([rate], *beside) else INVALID
+        say(f"run {run + 1} of {plan.runs}: {told}")
     assert last is not None
     assert seen is not None
     rates = [one.facts_per_second for one in drained]
+    beside = [each for each in (steps.rates, transactions.rates) if each]
+    valid = valid_runs(rates, *beside)
     sizes = steps.sizes(seen, last.stocks, plan.step_sizes)
     figures = replace(
-        _throughput(load, drained),
-        step_ceiling=steps.ceiling(rates, sizes),
-        transaction_ceiling=transactions.ceiling(rates),
+        _throughput(load, drained, valid),
+        step_ceiling=steps.ceiling(rates, valid, sizes),
+        transaction_ceiling=transactions.ceiling(rates, valid),
     )
     return Measured(figures, seen, last)
 
@@ -149,29 +147,6 @@ def count_stocks(found: Place, stocks: Iterable[Message]) -> None:
         wait_until_committed(found)
 
 
-def wait_until_committed(found: Place) -> None:
-    """Wait until the group has committed everything that was sent.
-
-    Raises:
-        Stalled: it does not come nearer for a long time.
-    """
-    settings = found.settings()
-    reader = TopicReader(kafka_config(settings), input_topics(settings))
-    left, moved_at = sys.maxsize, time.monotonic()
-    try:
-        while left:
-            # A broker that has just started does not know yet who coordinates which group.
-            with suppress(BrokerUnavailable):
-                still = reader.uncommitted_records()
-                if still < left:
-                    left, moved_at = still, time.monotonic()
-            if left and time.monotonic() - moved_at > STALL_SECONDS:
-                raise Stalled(f"{left} records stay uncommitted")
-            time.sleep(LOOK_SECONDS)
-    finally:
-        reader.close()
-
-
 def drain(found: Place, facts: Iterable[Message], *, is_apart: bool = False) -> Drained:
     """Send a backlog, start a worker, and count what comes out of it.
 
@@ -196,26 +171,30 @@ def count(found: Place, reader: Reader, running: Workers, records: int) -> Drain
     process_ids = {f"worker {number}": one for number, one in enumerate(running.process_ids, 1)}
     if found.process_ids:
         process_ids |= {**found.process_ids, "reader": os.getpid()}
-    return Drained(records, count_changes(reader, process_ids), running.counted())
+    with done_of(found) as is_done:
+        counted = count_changes(reader, process_ids, is_done)
+    return Drained(records, counted, running.counted())
 
 
-def _throughput(load: Load, drained: Sequence[Drained]) -> Throughput:
+def _throughput(load: Load, drained: Sequence[Drained], valid: Sequence[int]) -> Throughput:
     last = drained[-1]
     counters = last.counters
     events = counters[EVENTS]
+    runs = [drained[number] for number in valid]
     used = {
-        name: [one.counted.processor_seconds[name] / one.counted.timed for one in drained]
-        for name in last.counted.processor_seconds
+        name: [one.counted.processor_seconds[name] / one.counted.timed for one in runs]
+        for name in (last.counted.processor_seconds if runs else ())
     }
     return Throughput(
         accounts=load.accounts,
         records=last.records,
         changes=last.counted.total,
-        facts_per_second=spread([one.facts_per_second for one in drained]),
+        facts_per_second=spread([one.facts_per_second for one in runs]) if runs else None,
         facts_per_step=rounded(counters[FACTS] / counters[STEPS]),
         events_per_fact=rounded(events / last.counted.total),
         events_per_transaction=rounded(events / counters[TRANSACTIONS]),
         processor_microseconds={
             name: rounded(sum(each) / len(each) * 1e6) for name, each in used.items()
         },
+        invalid_runs=len(drained) - len(runs),
     )

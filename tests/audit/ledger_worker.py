@@ -73,6 +73,7 @@ class LedgerWorker:
         self._steps: Counter[int] = Counter()
         self._versions: Counter[StockId] = Counter()
         self._settlements: list[Settlement] = []
+        self._deadlines: dict[ReservationId, int] = {}
         self._changed_at_ms: dict[ReservationId, int] = {}
         """In the order of these times."""
 
@@ -96,10 +97,8 @@ class LedgerWorker:
     def pass_time(self, now_ms: int) -> None:
         """State what is due: settlements, and deadlines whose grace has passed."""
         self.now_ms = now_ms
-        for reservation in list(self.reservations.values()):
-            expires_at_ms = reservation.expires_at_ms
-            if expires_at_ms is not None and expires_at_ms + GRACE_MS <= now_ms:
-                reservation_id = reservation.id
+        for reservation_id, expires_at_ms in list(self._deadlines.items()):
+            if expires_at_ms + GRACE_MS <= now_ms:
                 self.step(
                     DeadlineReached(reservation_id.account, reservation_id.order_id, expires_at_ms)
                 )
@@ -132,6 +131,9 @@ class LedgerWorker:
         if outcome.change is not None:
             changed = outcome.change.reservation
             self.reservations[changed.id] = changed
+            self._deadlines.pop(changed.id, None)
+            if changed.expires_at_ms is not None:
+                self._deadlines[changed.id] = changed.expires_at_ms
             self._changed_at_ms.pop(changed.id, None)
             self._changed_at_ms[changed.id] = self.now_ms
             events += [outcome.change, *outcome.acknowledgements]

@@ -2,7 +2,7 @@
 
 Servers and workers are given the cores that they may use; the producer and the reader share those
 of the workers. The workers share the work before it comes. What is printed: facts per second from
-the first transaction that was read to the last, and how much of one core each kind of process used
+the first transaction to the last, and how much of one core each kind of process used
 meanwhile.
 """
 
@@ -18,6 +18,7 @@ from tempfile import TemporaryDirectory
 from confluent_kafka.admin import AdminClient
 
 from reservation_worker.benchmark import mix
+from reservation_worker.benchmark.committed import done_of
 from reservation_worker.benchmark.counting import count_changes
 from reservation_worker.benchmark.stage import Reader, Stage, Stalled, send, stage
 from reservation_worker.benchmark.throughput import count_stocks
@@ -67,7 +68,8 @@ def _backlog(
         process_ids = {f"worker {one}": one for one in running.process_ids}
         process_ids |= found.process_ids
         send(found, mix.day(shops, arguments.orders, datetime.now(UTC), 1))
-        counted = count_changes(reader, process_ids)
+        with done_of(found) as is_done:
+            counted = count_changes(reader, process_ids, is_done)
     reader.close()
     busy: Counter[str] = Counter()
     for process, seconds in counted.processor_seconds.items():

@@ -8,8 +8,10 @@ from reservation_worker.benchmark.figures import (
     Spread,
     percentile,
     ratio,
+    reached,
     rounded,
     spread,
+    valid_runs,
 )
 from tests.benchmarks.sample_document import CONDITIONS, whole_document
 
@@ -33,6 +35,16 @@ def test_ratio_is_that_of_each_turn() -> None:
     assert Spread(0.25, 0.5, 0.75) == ratio([10.0, 5.0, 15.0], [40.0, 10.0, 20.0])
     with pytest.raises(ValueError, match="shorter"):
         ratio([10.0, 5.0], [40.0])
+
+
+def test_a_run_above_what_its_servers_do_alone_is_not_valid() -> None:
+    """It is not fast: it, or the ceiling that took its turn beside it, was disturbed."""
+    worker, steps, transactions = [10.0, 41.1, 12.0], [20.0, 50.0, 11.0], [40.0, 2.0, 40.0]
+    assert [0] == valid_runs(worker, steps, transactions)
+    assert [0, 1] == valid_runs(worker, steps)
+    assert [0, 1, 2] == valid_runs(worker)
+    assert Spread(0.5, 0.5, 0.5) == reached(worker, steps, [0])
+    assert reached(worker, steps, []) is None
 
 
 def test_percentile_is_not_exceeded_by_so_many_of_a_hundred() -> None:

@@ -3,6 +3,7 @@
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import msgspec
@@ -50,6 +51,27 @@ def test_conditions_say_all_that_is_needed_to_compare() -> None:
     assert "embedded" == told["servers"]
     assert "everysec" == told["append fsync"]
     assert {"cores", "seed", "runs", "facts per step max", "records per poll max"} <= told.keys()
+
+
+def test_a_rate_above_its_ceiling_is_called_invalid_and_not_shown() -> None:
+    """A figure that cannot be true is read all the same, and believed."""
+    document = whole_document()
+    assert document.backlog is not None
+    backlog = document.backlog.throughput
+    assert backlog.step_ceiling is not None
+    disturbed = replace(
+        backlog,
+        facts_per_second=None,
+        invalid_runs=3,
+        step_ceiling=replace(backlog.step_ceiling, ratio=None),
+    )
+    told = replace(
+        document, ratio_to_lua_ceiling=None, backlog=replace(document.backlog, throughput=disturbed)
+    )
+    (row,) = [one for one in sections(told)[0].rows if one[0].startswith("backlog")]
+    assert ("backlog, 3 invalid", "invalid") == row[:2]
+    assert "invalid" == row[3]
+    assert "Ratio to the step script alone" not in markdown(told, [])
 
 
 def test_page_has_the_headline_every_table_and_the_plots_that_were_drawn() -> None:

@@ -51,6 +51,7 @@ class SmallShop:
         self.deadlines = DeadlinesConfig(grace_ms=1_000)
         self.publish = PublishConfig(entries_per_shard_max=2)
         self.retention: RetentionConfig | None = RetentionConfig()
+        self.publish = PublishConfig(entries_per_shard_max=2)
         self._workers_total = 0
         self._losses_total = 0
 

@@ -1,0 +1,1 @@
+"""Bugs planted on purpose, as data, and the command that shows which test turns red for each."""
