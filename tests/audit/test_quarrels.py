@@ -53,6 +53,28 @@ def test_a_higher_count_of_one_instant_needs_its_dead_letter() -> None:
     assert "cannot be used (BALANCE_DIFFERS), but has no dead letter" in _examples(shop)
 
 
+def test_a_count_that_gave_way_may_be_a_dead_letter_when_it_is_read_again() -> None:
+    """A crash lets it be read twice; that another stands is then true of it."""
+    shop = ordinary_shop()
+    record = shop.count(7_000, 30)
+    shop.count(7_000, 20)
+    shop.worker.take(record)
+    shop.pass_time(8_000)
+    assert "" == _examples(shop)
+
+
+def test_an_order_stamped_anew_has_two_dates_and_the_first_read_counts() -> None:
+    """The law of arrival does not speak of it: what came first stands."""
+    shop = Shop()
+    shop.count(0, 10)
+    shop.order(100, "A")
+    shop.order(300, "A")
+    shop.invoice(200, "A", "NF1")
+    shop.count(250, 9)
+    shop.pass_time(1_000)
+    assert "" == _examples(shop)
+
+
 def test_units_settled_without_a_word_are_named() -> None:
     """An ERP that is not told of them books nothing."""
     shop = quarrelsome_shop()
