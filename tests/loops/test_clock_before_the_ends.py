@@ -1,6 +1,6 @@
 """The payment frontier is a moment before its ends were asked for, never one behind them."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
 from prometheus_client import CollectorRegistry
 
@@ -8,6 +8,7 @@ from reservation_worker.adapters.in_memory.broker import InMemoryBroker
 from reservation_worker.adapters.in_memory.log import InMemoryPaymentOffsets
 from reservation_worker.adapters.in_memory.store import InMemoryStore
 from reservation_worker.deadlines import PaymentFrontier
+from reservation_worker.ports import PaymentEnds
 from reservation_worker.telemetry.metrics import Metrics
 from tests.clocks import StandingClock
 
@@ -22,9 +23,9 @@ class SlowOffsets(InMemoryPaymentOffsets):
         super().__init__(broker, TOPIC)
         self._let_time_pass = let_time_pass
 
-    def end_offsets(self) -> Mapping[int, int]:
+    def ends(self) -> PaymentEnds:
         """Return the ends as they were when the question came."""
-        ends = dict(super().end_offsets())
+        ends = super().ends()
         self._let_time_pass()
         return ends
 
