@@ -9,6 +9,7 @@ from reservation_worker.contracts.records import EVENT_TOPICS, OutputRecord
 from reservation_worker.domain.outcome import AnyRemark
 from reservation_worker.ports import (
     BrokerUnavailable,
+    Clock,
     CommitFateUnknown,
     Membership,
     OutboxEntry,
@@ -46,6 +47,7 @@ class PublishParts:
 
     store: Store[OutputRecord]
     transactions: Transactions[OutputRecord]
+    clock: Clock
     metrics: Metrics
     waypoint: Callable[[Waypoint], None] = lambda _waypoint: None
 
@@ -75,6 +77,31 @@ class _Load:
     bytes_total: int = 0
 
 
+class OutboxAge:
+    """For how long something has waited to be published: reckoned anew whenever it is asked for."""
+
+    def __init__(self, now_ms: Callable[[], int]) -> None:
+        self._now_ms = now_ms
+        self._waiting: dict[int, tuple[int, int]] = {}
+        """By shard a step that is not published, and when it was first seen."""
+
+    def look(self, ends: Mapping[int, int], owned: Mapping[int, Position]) -> None:
+        """Take the latest step of each shard that has something to publish."""
+        now_ms = self._now_ms()
+        self._waiting = {
+            shard: seen
+            for shard, seen in self._waiting.items()
+            if shard in ends and seen[0] > owned[shard].step
+        }
+        for shard, end in ends.items():
+            self._waiting.setdefault(shard, (end, now_ms))
+
+    def seconds(self) -> float:
+        """Return the age of the oldest; 0: nothing waits."""
+        now_ms = self._now_ms()
+        return max((now_ms - at_ms for _, at_ms in self._waiting.copy().values()), default=0) / 1000
+
+
 class Publisher:
     """Publishes the outboxes of shards that the caller owns, in the epoch of their positions."""
 
@@ -85,6 +112,8 @@ class Publisher:
         self._unmarked: dict[int, Position] = {}
         """Published shards of which the store could not be told."""
         self._first_shard = 0
+        self._age = OutboxAge(parts.clock.monotonic_ms)
+        parts.metrics.outbox_oldest.set_function(self._age.seconds)
 
     def publish(self, owned: Mapping[int, Position], membership: Membership) -> Publication:
         """Publish what waits, as far as one transaction carries it.
@@ -100,6 +129,7 @@ class Publisher:
         refused: dict[int, StepRefusal] = {}
         load = _Load()
         ends = self._waiting(owned, refused)
+        self._age.look(ends, owned)
         waiting = [shard for shard in ends if shard not in refused]
         outboxes = self._parts.store.read_outbox(
             [ShardStep(shard, owned[shard].minted, owned[shard].step) for shard in waiting],

@@ -18,7 +18,7 @@ from reservation_worker.contracts.records import Record
 from reservation_worker.ports import Partition
 from tests.waiting import wait_until
 
-TIMEOUT_SECONDS = 30
+TIMEOUT_SECONDS = 90
 NO_LEADER_YET = frozenset({KafkaError.NOT_LEADER_FOR_PARTITION, KafkaError.LEADER_NOT_AVAILABLE})
 QUIET: dict[str, str | int | float | bool] = {"log_level": 2}
 """The clients outlive the broker at the end of the tests."""

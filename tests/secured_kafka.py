@@ -13,6 +13,7 @@ from typing import Final
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.admin._acl import (
     AclBinding,
+    AclBindingFilter,
     AclOperation,
     AclPermissionType,
 )
@@ -91,10 +92,21 @@ class SecuredKafka:
         for answer in self.admin.create_acls(bindings).values():
             answer.result(TIMEOUT_SECONDS)
 
-    def revoke(self, user: str, operation: AclOperation, kind: ResourceType, name: str) -> None:
+    def revoke(
+        self,
+        user: str,
+        operation: AclOperation,
+        kind: ResourceType,
+        name: str,
+        *,
+        prefixed: bool = False,
+    ) -> None:
         """Take one right away again."""
-        found = _binding(user, operation, kind, name, prefixed=False)
-        for answer in self.admin.delete_acls([found]).values():  # type: ignore[list-item]
+        pattern = ResourcePatternType.PREFIXED if prefixed else ResourcePatternType.LITERAL
+        found = AclBindingFilter(
+            kind, name, pattern, f"User:{user}", "*", operation, AclPermissionType.ALLOW
+        )
+        for answer in self.admin.delete_acls([found]).values():
             answer.result(TIMEOUT_SECONDS)
 
 

@@ -1,13 +1,15 @@
 """``event``: samples of the events that are read, and sending them."""
 
-import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from reservation_worker.cli.options import AsJson, ConfigFile, EventKind
+
+if TYPE_CHECKING:
+    from reservation_worker.settings.model import Settings
 
 DAY_MS = 24 * 60 * 60 * 1000
 FLUSH_TIMEOUT_MS = 60_000
@@ -43,15 +45,28 @@ def send_events(
         typer.Option(help="Events as JSON, one or one per line; unset: stdin.", show_default=False),
     ] = None,
     sample: Annotated[bool, typer.Option("--sample", help="Send sample events.")] = False,
+    unchecked: Annotated[
+        bool, typer.Option("--unchecked", help="Send also what a worker will refuse.")
+    ] = False,
     seed: Seed = 1,
     account: SampleAccount = "acme",
     count: Count = 1,
     config_file: ConfigFile = None,
     as_json: AsJson = False,
 ) -> None:
-    """Send events to their topic, wait until the brokers have them, and say where they are."""
+    """Send events to their topic, wait until the brokers have them, and say where they are.
+
+    Each is sent byte for byte, and before that read as a worker will read it.
+    """
     from reservation_worker.cli.dependencies import reaching_kafka
     from reservation_worker.cli.failures import UsageFailed
+    from reservation_worker.cli.given_events import (
+        as_events,
+        build_judge,
+        check_events,
+        headers_of,
+        read_events,
+    )
     from reservation_worker.cli.options import read_settings
     from reservation_worker.cli.output import tell, write_json, write_line
     from reservation_worker.composition import build_event_sender, build_topic_admin, topic_of
@@ -61,7 +76,11 @@ def send_events(
     if sample and file is not None:
         raise UsageFailed("--sample and --file exclude each other.")
     settings = read_settings(config_file)
-    values = _samples(kind, seed, account, count) if sample else _given(file)
+    # Of samples one stands for all: they differ in nothing that could be refused.
+    events = as_events(_samples(kind, seed, account, 1)) if sample else read_events(file)
+    if not unchecked:
+        check_events(events, build_judge(settings, FactKind(kind.value)))
+    values = _samples(kind, seed, account, count) if sample else (one.value for one in events)
     topic = topic_of(settings, FactKind(kind.value))
     # The brokers may create a topic that a producer asks for: so look at all of them first.
     with reaching_kafka(settings):
@@ -80,32 +99,24 @@ def send_events(
     with reaching_kafka(settings):
         sender = build_event_sender(settings, report)
         for value in values:
-            sender.send(topic, None, value, _headers(value))
+            sender.send(topic, None, value, headers_of(value))
             last = value
         sender.flush(FLUSH_TIMEOUT_MS)
     tell(f"Sent {sender.delivered_records} events to {topic}.")
-    tell(f"Next: {_next_command(last, settings.default_account)}")
+    tell(f"Next: {_next_step(last, settings)}")
 
 
-def _headers(value: bytes) -> tuple[tuple[str, bytes], ...]:
-    """Return what a CloudEvents envelope (structured mode) is told by; nothing for a bare body."""
-    import json
-
-    if b'"specversion"' not in value or "specversion" not in json.loads(value):
-        return ()
-    return (("content-type", b"application/cloudevents+json"),)
-
-
-def _next_command(sent: bytes, default_account: str | None) -> str:
-    """Return the command that shows what an event did; a CloudEvents envelope is looked into."""
-    import json
+def _next_step(sent: bytes, settings: "Settings") -> str:
+    """Return how to see what an event did; a CloudEvents envelope is looked into."""
     import shlex
 
-    event = json.loads(sent)
-    body = event.get("data", event)
+    from reservation_worker.contracts.json_text import parse_object
+
+    event = parse_object(sent)
+    body = event.get("data", event) if isinstance(event, dict) else None
     if not isinstance(body, dict):
-        body = {}
-    account = shlex.quote(str(body.get("account", default_account or "ACCOUNT")))
+        return f"a worker will put it into {settings.topics.dead_letter}, with the reason"
+    account = shlex.quote(str(body.get("account", settings.default_account or "ACCOUNT")))
     if "order_id" in body:
         order_id = shlex.quote(str(body["order_id"]))
         return f"reservation-worker reservation show {order_id} --account {account}"
@@ -123,47 +134,3 @@ def _samples(kind: EventKind, seed: int, account: str, count: int) -> Iterator[b
     at_ms = build_clock().now_ms() - DAY_MS
     for number in range(seed, seed + count):
         yield sample_value(FactKind(kind.value), number, at_ms, account)
-
-
-def _given(file: Path | None) -> list[bytes]:
-    """Read one JSON object, or one per line.
-
-    Raises:
-        UsageFailed: something is not a JSON object; nothing was sent.
-    """
-    from reservation_worker.cli.failures import UsageFailed
-
-    try:
-        text = sys.stdin.read() if file is None else file.read_text("utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageFailed(f"The events cannot be read: {error}") from None
-    whole = _json_object(text)
-    if whole is not None:
-        return [_compact(whole)]
-    values = []
-    for number, line in enumerate(text.splitlines(), 1):
-        if not line.strip():
-            continue
-        event = _json_object(line)
-        if event is None:
-            raise UsageFailed(f"Line {number} is not a JSON object; nothing was sent.")
-        values.append(_compact(event))
-    if not values:
-        raise UsageFailed("There is no event: give JSON on stdin, --file FILE, or --sample.")
-    return values
-
-
-def _json_object(text: str) -> dict[str, Any] | None:
-    import json
-
-    try:
-        value = json.loads(text)
-    except ValueError:
-        return None
-    return value if isinstance(value, dict) else None
-
-
-def _compact(event: dict[str, Any]) -> bytes:
-    import json
-
-    return json.dumps(event, ensure_ascii=False, separators=(",", ":")).encode()

@@ -58,7 +58,10 @@ def rebuild(
         tell(f"Would rebuild {len(wanted)} shards: {', '.join(map(str, wanted))}.")
         return
     if adopt:
-        tell("Whatever another deployment left there is this one's from now on. Is it stopped?")
+        tell(
+            "Whatever another deployment left there is this one's from now on. Its workers must be "
+            "stopped; this one's may be started while this waits for them."
+        )
     ask(f"Rebuild {len(wanted)} shards?", yes=yes)
     rebuilt = rebuild_shards(settings, wanted, reason or "", timeout_seconds, adopt=adopt)
     if as_json:

@@ -103,6 +103,7 @@ def build_apply(foundation: Foundation, wake_publisher: Callable[[], None]) -> A
             dead_letter_topic=settings.topics.dead_letter,
             clock=foundation.clock,
             metrics=foundation.metrics,
+            tell_problem=foundation.topics.tell_group_problem,
             refuse_unsafe=foundation.topics.refuse_unsafe,
             waypoint=surroundings.waypoint,
         ),
@@ -199,18 +200,11 @@ def build_owner(
             bytes_per_transaction_max=publish.bytes_per_transaction_max,
             event_bytes_max=settings.redis.event_bytes_max,
         ),
-        PublishParts(store, transactions, metrics, waypoint),
+        PublishParts(store, transactions, clock, metrics, waypoint),
     )
     schedule = _schedule(foundation, frontier, store)
     return OwnerLoop(
-        OwnerConfig(
-            scan_interval_ms=settings.expiry.scan_interval_ms,
-            retention_scan_interval_ms=settings.retention.scan_interval_ms,
-            poll_interval_ms=publish.poll_interval_ms,
-            retry_interval_ms=publish.retry_interval_ms,
-            retry_held_interval_ms=publish.retry_held_interval_ms,
-            fenced_in_a_row_max=publish.fenced_in_a_row_max,
-        ),
+        _owner_config(settings),
         OwnerParts(
             group=group,
             recovery=Recovery(settings.topics.shards_total, recovery),
@@ -223,6 +217,18 @@ def build_owner(
             close_producer=transactions.close,
             unreachable_shards=foundation.topics.unreachable_shards,
         ),
+    )
+
+
+def _owner_config(settings: Settings) -> OwnerConfig:
+    publish = settings.publish
+    return OwnerConfig(
+        scan_interval_ms=settings.expiry.scan_interval_ms,
+        retention_scan_interval_ms=settings.retention.scan_interval_ms,
+        poll_interval_ms=publish.poll_interval_ms,
+        retry_interval_ms=publish.retry_interval_ms,
+        retry_held_interval_ms=publish.retry_held_interval_ms,
+        fenced_in_a_row_max=publish.fenced_in_a_row_max,
     )
 
 

@@ -111,6 +111,8 @@ class OwnedShards:
     """None: nothing may be published now."""
     is_settled: bool = True
     """Whether the group has told what is assigned, be it nothing, since this member joined."""
+    problem: str = ""
+    """Why this process is no member, as far as the brokers have told; empty: nothing is wrong."""
 
 
 class ShardGroup(Protocol):

@@ -96,6 +96,8 @@ class OwnerLoop:
         self._retry_held_at_ms = 0
         self._fenced_in_a_row = 0
         self._in_group = False
+        self._group_problem = ""
+        self._is_settled = False
         self._unreachable: frozenset[int] = frozenset()
         self._draining = False
         self._drains_up_to: dict[int, int] | None = None
@@ -196,7 +198,13 @@ class OwnerLoop:
             if shard not in self._tenures:
                 self._tenures[shard] = tenure
                 self._epoch_reasons[shard] = EpochReason.ASSIGNED
+        if self._is_settled and not ownership.is_settled:
+            # The group was lost, so the brokers were: a producer that has sat through an outage may
+            # wait for ever for an answer of before, and a new one costs a few milliseconds.
+            self._parts.close_producer()
+        self._is_settled = ownership.is_settled
         self._in_group = ownership.membership is not None and ownership.is_settled
+        self._group_problem = ownership.problem
 
     def _set_apart(self) -> None:
         """Hold shards whose partitions cannot be reached: in a transaction they stop all others."""
@@ -321,4 +329,5 @@ class OwnerLoop:
             owned_shards=len(self._owned),
             rebuilding_shards=len(self._parts.recovery.rebuilding),
             held_shards=dict(self._held),
+            problems=(self._group_problem,) if self._group_problem else (),
         )

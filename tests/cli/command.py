@@ -11,7 +11,7 @@ from types import MappingProxyType
 from reservation_worker.settings.model import ENVIRONMENT_PREFIX
 
 ROOT = Path(__file__).parents[2]
-TIMEOUT_SECONDS = 60
+TIMEOUT_SECONDS = 180
 PROGRAM = (sys.executable, "-m", "reservation_worker")
 
 

@@ -60,7 +60,7 @@ def test_help_loads_nothing_that_is_slow() -> None:
         cwd=ROOT,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=180,
         check=False,
     )
     assert "[]" == process.stderr.strip()

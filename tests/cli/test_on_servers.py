@@ -28,7 +28,7 @@ TOPICS = (
     "SHARDS",
 )
 START_TIMEOUT_MS = 30_000
-END_TIMEOUT_SECONDS = 30
+END_TIMEOUT_SECONDS = 90
 
 
 @pytest.fixture
@@ -72,7 +72,7 @@ def is_ready(log: Path) -> bool:
         if '"http_server_started"' in line:
             port = json.loads(line)["port"]
             try:
-                with urlopen(f"http://127.0.0.1:{port}/readyz", timeout=5) as response:
+                with urlopen(f"http://127.0.0.1:{port}/readyz", timeout=20) as response:
                     return bool(response.status == 200)
             except HTTPError:
                 return False

@@ -2,7 +2,9 @@
 
 import hashlib
 import json
+import re
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -162,3 +164,12 @@ def test_only_two_outcomes_are_dead_lettered() -> None:
 def test_every_code_is_a_label_of_the_metric() -> None:
     """A series that is not there at 0 cannot be seen to rise from 0 to 1."""
     assert [code.value for code in RejectionCode] == list(DEAD_LETTER_CODES)
+
+
+def test_the_page_names_every_code_and_every_header() -> None:
+    """Whoever finds a letter looks there."""
+    page = (Path(__file__).parents[2] / "docs" / "inputs.md").read_text("utf-8")
+    rows = "\n".join(line.split("|")[1] for line in page.splitlines() if line.startswith("| `"))
+    assert {code.value for code in RejectionCode} == set(re.findall(r"`([A-Z_]+)`", rows))
+    own = dead_letter(replace(RECORD, headers=()), REJECTION, LIMITS, FAILED_AT_MS).headers
+    assert [] == [name for name, _ in own if name.rpartition(".errors")[2] not in rows]

@@ -13,7 +13,7 @@ from reservation_worker.embedded.kafka import EmbeddedKafka, KafkaConfig
 from tests.waiting import wait_until
 
 UniqueName = Callable[[str], str]
-TIMEOUT_SECONDS = 30
+TIMEOUT_SECONDS = 90
 
 
 def create_topic(bootstrap_servers: str, topic: str, partitions: int = 1) -> None:

@@ -20,7 +20,7 @@ from tests.waiting import wait_until
 
 END_TIMEOUT_MS = 30_000
 START_TIMEOUT_MS = 30_000
-HTTP_TIMEOUT_SECONDS = 5
+HTTP_TIMEOUT_SECONDS = 20
 
 _FORKS = get_context("forkserver")
 # Importing everything anew for each worker took a sixth of all that the tests compute.

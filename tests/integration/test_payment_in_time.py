@@ -27,12 +27,12 @@ SLOW = {
 WAIT_TIMEOUT_MS = 60_000
 
 
-def order(order_id: str, now_ms: int) -> Message:
+def order(order_id: str, now_ms: int, account: str = ACCOUNT) -> Message:
     """Return an order with little time to be paid."""
     line = {"line_id": "1", "warehouse_id": "main", "sku": shop.SKUS[0], "quantity": 1}
     return shop.bare(
         "order-completed",
-        account=ACCOUNT,
+        account=account,
         order_id=order_id,
         completed_at=shop.instant(now_ms),
         reservation_ttl_seconds=TTL_SECONDS,

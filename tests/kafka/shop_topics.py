@@ -13,7 +13,7 @@ from reservation_worker.contracts.records import OutputTopic
 from tests.reader import Reader
 
 SHARDS_TOTAL = 2
-WRITE_TIMEOUT_SECONDS = 20
+WRITE_TIMEOUT_SECONDS = 90
 
 
 @dataclass(frozen=True, slots=True)

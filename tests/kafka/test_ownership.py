@@ -212,12 +212,11 @@ def test_nobody_is_a_member_before_the_group_is_joined(
 
 
 def test_a_fenced_producer_is_replaced_and_tells_so(start: Callable[..., Owner]) -> None:
-    """Another process with the same slot ended the transaction: only Kafka knows how."""
-    owner = start("same")
+    """Another process ended the transaction under its name: only Kafka knows how."""
+    owner = start("one")
     poll_until(lambda: owner.shards == ALL_SHARDS, "all shards are owned", owner)
     owner.mint(0)
-    impostor = start("same")
-    impostor.transactions.prepare()
+    start("another").transactions.end_of(owner.transactions.producer)
     with pytest.raises(CommitFateUnknown):
         owner.mint(0, replace(POSITION, minted=12))
     assert {0: POSITION} == owner.group.positions((0,))

@@ -107,7 +107,7 @@ class KafkaWorker:
 
 
 def turn_until(
-    turn: Callable[[], None], condition: Callable[[], bool], what: str, timeout_ms: int = 60_000
+    turn: Callable[[], None], condition: Callable[[], bool], what: str, timeout_ms: int = 180_000
 ) -> None:
     """Turn something until a condition holds; fail, saying `what`, once the time is over."""
     deadline = time.monotonic() + timeout_ms / 1000

@@ -148,7 +148,7 @@ def _owner_loop(
     )
     publisher = Publisher(
         setting.publish,
-        PublishParts(clients.store, clients.transactions, metrics, setting.waypoint),
+        PublishParts(clients.store, clients.transactions, setting.clock, metrics, setting.waypoint),
     )
     schedule = Schedule(
         setting.deadlines,

@@ -4,10 +4,12 @@ from dataclasses import replace
 
 from structlog.testing import capture_logs
 
+from reservation_worker.domain.keys import shard_of
 from reservation_worker.ports import Waypoint
-from reservation_worker.recovery.rebuild import STEPS_SKIPPED_WITHOUT_POSITION
 from tests.loops.assembly import Loops
-from tests.loops.small_shop import SmallShop
+from tests.loops.small_shop import SHARDS_TOTAL, SmallShop
+
+SHARD = shard_of("acme", SHARDS_TOTAL)
 
 
 def rebuilds(worker: Loops) -> float | None:
@@ -137,7 +139,26 @@ def test_a_position_that_is_gone_is_found_again_far_beyond_what_is_published() -
     assert {"acme/A": "Authorized", "acme/B": "Authorized"} == shop.statuses()
     shop.check_order_of_publication()
     steps = [int(str(body["event_id"]).split("-")[1]) for body in shop.changes()["acme/B"]]
-    assert min(steps) > STEPS_SKIPPED_WITHOUT_POSITION
+    assert min(steps) > 1_000_000
+
+
+def test_a_rebuilt_shard_goes_on_behind_its_position_although_its_newest_records_are_gone() -> None:
+    """Compaction takes tombstones away, and with them the numbers of the last steps."""
+    shop = SmallShop()
+    worker = shop.start()
+    shop.count("boots", 5)
+    shop.finish(worker)
+    compacted_up_to = len(shop.broker.outputs)
+    for order in "ABC":
+        shop.order(order, "boots")
+        shop.finish(worker)
+    published = shop.store.inspect(SHARD).step
+    del shop.broker.outputs[compacted_up_to:], shop.broker.written_at_ms[compacted_up_to:]
+    shop.lose_everything()
+    shop.order("D", "boots")
+    shop.finish(worker)
+    steps = [int(str(body["event_id"]).split("-")[1]) for body in shop.changes()["acme/D"]]
+    assert min(steps) > published
 
 
 def test_a_rebuild_that_found_the_position_again_is_the_last_one() -> None:
@@ -230,3 +251,86 @@ def test_a_rebuild_is_counted_and_said() -> None:
     assert rebuilds(worker) == 1
     assert registry.get_sample_value("reservation_rebuilding_shards") == 0
     assert registry.get_sample_value("reservation_rebuild_records_left") == 0
+
+
+def test_a_server_that_has_thrown_keys_away_is_rebuilt() -> None:
+    """Nobody can tell whose they were."""
+    shop = SmallShop()
+    worker = shop.start()
+    shop.count("boots", 3)
+    shop.order("A", "boots")
+    shop.finish(worker)
+    shop.store.become("server-1/history-1/7")
+    with capture_logs() as lines:
+        shop.order("B", "boots")
+        shop.finish(worker)
+    assert {"acme/A": "Authorized", "acme/B": "Denied"} == shop.statuses()
+    assert any("thrown keys away" in line.get("reason", "") for line in lines)
+
+
+def test_a_server_that_is_ahead_in_an_epoch_that_others_have_served_since_is_rebuilt() -> None:
+    """A split network: it went on by itself, with more steps than the true one has published."""
+    shop = SmallShop()
+    worker = shop.start()
+    shop.count("boots", 5)
+    shop.finish(worker)
+    behind = shop.store.saved()
+    for order in "ABCD":
+        shop.order(order, "boots")
+        for _ in range(3):
+            worker.apply.turn()
+    ahead = shop.store.saved()
+    shop.store.become("server-2/history-1/0", behind)
+    shop.finish(worker)
+    shop.count("boots", 6, at="00:01")
+    shop.finish(worker)
+    steps = shop.store.inspect(SHARD).step
+    shop.store.become("server-1/history-1/0", ahead)
+    assert shop.store.inspect(SHARD).step >= steps, "its steps alone tell nothing"
+    with capture_logs() as lines:
+        shop.order("E", "boots")
+        shop.finish(worker)
+    assert rebuilds(worker) == 1
+    assert any("has published" in line.get("reason", "") for line in lines)
+    shop.check_order_of_publication()
+    whole = shop.store.held(SHARD).stocks.values()
+    assert [(6, 6)] == [(one.on_hand, one.authorized) for one in whole]
+
+
+def test_an_epoch_is_minted_above_the_one_that_redis_has() -> None:
+    """Its writer's clock was ahead, and its position is gone: below it nothing could be written."""
+    shop = SmallShop()
+    worker = shop.start()
+    shop.count("boots", 5)
+    shop.finish(worker)
+    held = shop.store.held(SHARD)
+    held.epoch += 10**9
+    shop.store.put(held)
+    shop.bury()
+    shop.broker.positions.clear()
+    successor = shop.start()
+    shop.order("A", "boots")
+    shop.finish(successor)
+    assert {"acme/A": "Authorized"} == shop.statuses()
+    assert shop.store.inspect(SHARD).epoch > held.epoch
+
+
+def test_what_an_unverified_server_says_is_published_commits_nothing() -> None:
+    """It may be a replica of another history; only what its owner has verified is believed."""
+    shop = SmallShop()
+    worker = shop.start()
+    shop.count("boots", 5)
+    shop.finish(worker)
+    committed = dict(shop.broker.committed)
+    shop.order("A", "boots")
+    for _ in range(3):
+        worker.apply.turn()
+    held = shop.store.held(SHARD)
+    assert held.step > held.published
+    held.published = held.step
+    shop.store.put(held)
+    shop.store.become("server-2/history-1/0")
+    for _ in range(20):
+        worker.apply.turn()
+        shop.clock.advance(1_000)
+    assert committed == shop.broker.committed

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+from reservation_worker.adapters.in_memory.broker import Fault
 from reservation_worker.telemetry.labels import Dependency
 from tests.loops.small_shop import SHARDS_TOTAL, SmallShop
 
@@ -88,3 +89,29 @@ def test_two_workers_share_shards_and_partitions_and_disturb_each_other_by_nothi
     assert len(shop.statuses()) == 60
     assert 0 < second.owner.status.owned_shards < SHARDS_TOTAL
     shop.check_order_of_publication()
+
+
+def test_the_age_of_what_waits_to_be_published_grows_in_an_outage() -> None:
+    """A number of steps says nothing of how long readers have missed them."""
+    shop = SmallShop()
+    worker = shop.start()
+    shop.count("boots", 50)
+    shop.finish(worker)
+
+    def age_seconds() -> float | None:
+        return worker.metrics.registry.get_sample_value("reservation_outbox_oldest_seconds")
+
+    shop.turn(worker)
+    assert age_seconds() == 0
+    shop.order("A", "boots")
+    shop.broker.faults = [Fault.ABORTED] * 100
+    for _ in range(40):
+        shop.turn(worker)
+    first = age_seconds()
+    assert first
+    shop.clock.advance(30_000)
+    assert age_seconds() == first + 30
+    shop.broker.faults = []
+    shop.finish(worker)
+    shop.turn(worker)
+    assert age_seconds() == 0

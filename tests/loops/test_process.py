@@ -16,7 +16,7 @@ from tests.loops.assembly import Loops, no_waypoint
 from tests.loops.small_shop import SmallShop
 from tests.waiting import wait_until
 
-TIMEOUT_MS = 20_000
+TIMEOUT_MS = 60_000
 
 
 class RunningWorker:

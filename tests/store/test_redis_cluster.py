@@ -43,7 +43,7 @@ Reply: TypeAlias = Any
 def cluster_valkey(tmp_path: Path) -> Iterator[EmbeddedValkey]:
     """Give a cluster of one node that serves all slots."""
     bus = claim_port()  # By default 10,000 above the other port, where outgoing connections are.
-    lines = ("cluster-enabled yes", f"cluster-port {bus.port}", "appendonly no")
+    lines = ("cluster-enabled yes", f"cluster-port {bus.port}")
     with EmbeddedValkey(tmp_path / "cluster", lines=lines) as valkey:
         with client_of(valkey.url) as node:
             run(node, "CLUSTER ADDSLOTSRANGE", 0, SLOTS - 1)
@@ -107,7 +107,7 @@ def run(node: redis.Redis, *command: str | int) -> Reply:
 @pytest.fixture
 def source(cluster_valkey: EmbeddedValkey, tmp_path: Path) -> Iterator[Source]:
     """Let the node of the cluster meet another one."""
-    lines = ("cluster-enabled yes", "appendonly no")
+    lines = ("cluster-enabled yes",)
     with (
         EmbeddedValkey(tmp_path / "other", lines=lines) as other,
         client_of(cluster_valkey.url) as node,

@@ -13,6 +13,7 @@ from reservation_worker.adapters.redis.restoring import RedisRestoring
 from reservation_worker.adapters.redis.store import RedisStore
 from reservation_worker.contracts.records import OutputRecord
 from reservation_worker.domain.outcome import OutcomeKind
+from reservation_worker.embedded.valkey import EmbeddedValkey
 from reservation_worker.ports import (
     FatallyBroken,
     RetentionAt,
@@ -23,7 +24,7 @@ from reservation_worker.ports import (
     Store,
     Turn,
 )
-from tests.store.conftest import Bounds, FrozenClock, in_memory_store
+from tests.store.conftest import Bounds, FrozenClock, client_of, in_memory_store
 from tests.store.facts import STOCK_ID, counted, ordered
 from tests.store.random_facts import NOW_MS
 from tests.store.restored import contents
@@ -140,12 +141,23 @@ def test_deployments_with_a_prefix_of_their_own_do_not_see_each_other(
     assert before == contents(client, SHARD)
 
 
-def test_a_server_that_has_evicted_keys_is_another_one(client: redis.Redis) -> None:
+def test_a_server_that_has_evicted_keys_is_another_one(own_valkey: EmbeddedValkey) -> None:
     """What they held may have been the shard's."""
-    store = RedisStore(client, StoreConfig(), FrozenClock())
-    claim(store)
-    verified = store.inspect(SHARD)
-    assert verified.server == verified.verified_server
-    *who, evicted = verified.server.split("/")
-    client.hset(f"{{s{SHARD}}}:meta", "server", "/".join([*who, str(int(evicted) + 1)]))
-    assert StepRefused(StepRefusal.SERVER, EPOCH) == store.step(SHARD, EPOCH, [ordered()])
+    with client_of(own_valkey.url) as client:
+        store = RedisStore(client, StoreConfig(), FrozenClock())
+        claim(store)
+        apply_all(store, [counted(5)])
+        verified = store.inspect(SHARD)
+        assert verified.server == verified.verified_server
+        client.config_set("maxmemory-policy", "volatile-random")
+        for number in range(100):
+            client.set(f"other-{number}", b"x" * 10_000, ex=1_000)
+        client.config_set("maxmemory", client.info("memory")["used_memory"])
+        client.set("other", b"x" * 100_000, ex=1_000)
+        client.config_set("maxmemory", "0")
+        client.config_set("maxmemory-policy", "noeviction")
+        evicted = client.info("stats")["evicted_keys"]
+        assert evicted > 0
+        assert StepRefused(StepRefusal.SERVER, EPOCH) == store.step(SHARD, EPOCH, [ordered()])
+        state = store.inspect(SHARD)
+        assert state.server == f"{verified.server.rpartition('/')[0]}/{evicted}"

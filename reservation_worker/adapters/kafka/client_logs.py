@@ -13,6 +13,7 @@ from typing import Any, Final
 
 import structlog
 from confluent_kafka import Consumer, KafkaError, Producer
+from confluent_kafka import Message as ReadMessage
 from confluent_kafka.admin import AdminClient
 
 from reservation_worker.adapters.kafka.certificates import why_not_trusted
@@ -23,6 +24,7 @@ from reservation_worker.telemetry.log_events import CLIENT_WARNED
 
 TROUBLE_LASTS_SECONDS: Final = 30
 """So long does the last trouble explain errors; in an outage the library says it again sooner."""
+HEARD_MAX: Final = 10
 SYSLOG_INFO: Final = 6
 """Lost connections are told at this level."""
 _VAGUE: Final = frozenset({LostReason.OTHER, LostReason.TIMED_OUT, LostReason.DISCONNECTED})
@@ -69,8 +71,8 @@ class ClientVoice:
             doing: what was tried, on which topic: the beginning of a sentence.
             served: the client, if polling it does nothing but hear of its troubles.
         """
-        if served is not None:
-            served.poll(0)
+        if served is not None and not error.fatal():
+            self._hear(served)
         reason, text = reason_of(error), sentence_of(error)
         trouble = self._trouble
         if (
@@ -80,6 +82,16 @@ class ClientVoice:
         ):
             reason, text = self._looked_at_closely(trouble)
         return BrokerUnavailable(f"{doing}: {text}", reason)
+
+    def _hear(self, served: Producer | AdminClient | Consumer) -> None:
+        """Have the client say what it has to say; a consumer hands some of it out like a record."""
+        for _ in range(HEARD_MAX):
+            message = served.poll(0)
+            if not isinstance(message, ReadMessage):
+                return
+            error = message.error()
+            if error is not None:
+                self._remember(reason_of(error), sentence_of(error))
 
     def _looked_at_closely(self, trouble: _Trouble) -> tuple[LostReason, str]:
         """The library does not say what is wrong with a certificate: look at it."""

@@ -75,9 +75,12 @@ _REASON_OF: Final = MappingProxyType(
         KafkaError.KAFKA_STORAGE_ERROR: LostReason.READ_ONLY,
     }
 )
+_CUT_OFF: Final = "Broker transport failure"
+"""Also said of a handshake that had no answer: nobody was refused."""
 _REASON_IN_TEXT: Final = (
     # In this order: the later ones stand in texts of the earlier ones as well. The client library
     # has one code for all of these, and tells them apart in words only.
+    (_CUT_OFF, LostReason.DISCONNECTED),
     ("PLAINTEXT broker listener", LostReason.NOT_TLS),
     ("wrong version number", LostReason.NOT_TLS),
     # A TLS alert, read as the size of a response.
@@ -91,6 +94,7 @@ _REASON_IN_TEXT: Final = (
     ("alert certificate required", LostReason.AUTHENTICATION),
     ("alert bad certificate", LostReason.AUTHENTICATION),
     ("SASL authentication", LostReason.AUTHENTICATION),
+    ("Coordinator load in progress", LostReason.BUSY),
     ("Failed to acquire SASL", LostReason.AUTHENTICATION),
     ("require SASL", LostReason.AUTHENTICATION),
     ("No leaders found", LostReason.NO_LEADER),
@@ -112,6 +116,8 @@ def error_of(exception: KafkaException) -> KafkaError:
 
 def reason_of(error: KafkaError) -> LostReason:
     """Return why Kafka cannot be used, as far as one error tells."""
+    if error.code() in _AUTHENTICATION and _CUT_OFF in error.str():
+        return LostReason.DISCONNECTED
     return _REASON_OF.get(error.code()) or reason_in(error.str())
 
 

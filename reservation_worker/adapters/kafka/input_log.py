@@ -26,12 +26,14 @@ from reservation_worker.adapters.kafka.errors import (
     is_end_of_partition,
     reason_of,
     says_broken,
+    says_no_right,
     says_out_of_range,
     sentence_of,
     why_broken,
 )
 from reservation_worker.adapters.kafka.held_positions import HeldPositions
 from reservation_worker.adapters.kafka.membership import MembershipCapture
+from reservation_worker.adapters.kafka.messages import place_of, record_of
 from reservation_worker.adapters.kafka.partition_gauges import PartitionGauges
 from reservation_worker.adapters.kafka.producer import (
     ProducerTimeouts,
@@ -71,6 +73,8 @@ class InputLogParts:
     clock: Clock
     metrics: Metrics
     waypoint: Callable[[Waypoint], None] = lambda _waypoint: None
+    tell_problem: Callable[[str], None] = lambda _problem: None
+    """Takes why this process cannot be a member of its group; empty: nothing is wrong."""
     refuse_unsafe: Callable[[], None] = lambda: None
     """Raises `BrokerUnavailable` while the topics are not what the guarantees need."""
 
@@ -81,6 +85,7 @@ class KafkaInputLog:
     def __init__(self, config: KafkaConfig, parts: InputLogParts) -> None:
         """Subscribe; the group is joined by polling."""
         self._parts = parts
+        self._group_id = config.group_id
         self._request_seconds = config.request_timeout_ms / 1000
         self._incremental = config.rebalancing is not Rebalancing.EAGER
         self._logger = structlog.get_logger()
@@ -233,32 +238,18 @@ class KafkaInputLog:
         records: list[Record] = []
         read_up_to: dict[Partition, int] = {}
         for message in messages:
-            topic, number, offset = message.topic(), message.partition(), message.offset()
             error = message.error()
             if error is not None and not is_end_of_partition(error):
-                self._meet(error, topic, number)
+                self._meet(error, message.topic(), message.partition())
                 continue
-            assert topic is not None
-            assert number is not None
-            assert offset is not None
-            if dropped and (topic, number) in dropped:
+            partition, offset = place_of(message)
+            if dropped and partition in dropped:
                 continue
             if error is not None:
-                read_up_to[topic, number] = offset
+                read_up_to[partition] = offset
                 continue
-            read_up_to[topic, number] = offset + 1
-            headers = message.headers()
-            records.append(
-                Record(
-                    topic,
-                    number,
-                    offset,
-                    message.timestamp()[1],
-                    message.key(),
-                    message.value(),
-                    tuple(headers) if headers else (),  # type: ignore[arg-type]  # bytes as read
-                )
-            )
+            read_up_to[partition] = offset + 1
+            records.append(record_of(message))
         return tuple(records), read_up_to
 
     def _meet(self, error: KafkaError, topic: str | None, number: int | None) -> None:
@@ -267,6 +258,11 @@ class KafkaInputLog:
             return
         if says_broken(error):
             raise FatallyBroken(why_broken(error))
+        if says_no_right(error) and topic is None:
+            group_id = self._group_id
+            self._parts.tell_problem(
+                f"The group {group_id} of the inputs cannot be joined: {sentence_of(error)}."
+            )
         self._warn(error, topic, number)
 
     def _warn(self, error: KafkaError, topic: str | None = None, number: int | None = None) -> None:
@@ -294,9 +290,8 @@ class KafkaInputLog:
             if not is_another:
                 raise FatallyBroken(
                     f"The committed offset of {partition[0]}-{partition[1]} is not in the "
-                    "partition: records were deleted before they were applied. Decide what is to "
-                    "be read, and set the group's offset (`kafka-consumer-groups "
-                    "--reset-offsets`)."
+                    "partition: records were deleted before they were applied. Decide what to "
+                    "read, and set the group's offset (`kafka-consumer-groups --reset-offsets`)."
                 )
         self._doubted.clear()
 
@@ -359,6 +354,7 @@ class KafkaInputLog:
         self._changed_now |= assigned
         self._gauges.show(self._held, paused=self._paused)
         self._parts.metrics.rebalances.labels(kind=RebalanceKind.ASSIGNED).inc()
+        self._parts.tell_problem("")
         self._logger.info(PARTITIONS_ASSIGNED, role=ROLE, partitions=len(assigned))
         try:
             starts = self._starts(assigned) if assigned else []

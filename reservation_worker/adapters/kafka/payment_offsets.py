@@ -22,6 +22,7 @@ class KafkaPaymentOffsets:
 
     def __init__(self, config: KafkaConfig, topic: str) -> None:
         self._topic = topic
+        self._group_id = config.group_id
         self._request_seconds = config.request_timeout_ms / 1000
         self._questions = TopicQuestions(config, ROLE)
         # It never joins the group, it only asks for its offsets. An admin client can ask as well,
@@ -75,6 +76,6 @@ class KafkaPaymentOffsets:
         return [TopicPartition(self._topic, number) for number in range(topic.partitions)]
 
     def _explained(self, error: KafkaError) -> BrokerUnavailable:
-        doing = f"Reading the committed offsets of {self._topic}"
+        doing = f"Reading what the group {self._group_id} has committed of {self._topic}"
         # Nothing is assigned to it: polling does nothing but hear of its troubles.
         return self._voice.explained(error, doing, self._consumer)

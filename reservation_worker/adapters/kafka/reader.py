@@ -14,6 +14,7 @@ from confluent_kafka import Message as ReadMessage
 from reservation_worker.adapters.kafka.client_logs import ClientVoice
 from reservation_worker.adapters.kafka.configuration import KafkaConfig, reader_options
 from reservation_worker.adapters.kafka.errors import error_of, is_end_of_partition
+from reservation_worker.adapters.kafka.messages import place_of, record_of
 from reservation_worker.adapters.kafka.topic_questions import TopicQuestions
 from reservation_worker.adapters.kafka.watermarks import Edge
 from reservation_worker.contracts.records import Record
@@ -117,24 +118,12 @@ class TopicReader:
         )
 
     def _take(self, message: ReadMessage) -> Record | None:
-        topic, number, offset = message.topic(), message.partition(), message.offset()
         error = message.error()
         if error is not None and not is_end_of_partition(error):
-            raise self._voice.explained(error, f"Reading {topic}-{number}")
-        assert topic is not None
-        assert number is not None
-        assert offset is not None
+            raise self._voice.explained(error, f"Reading {message.topic()}-{message.partition()}")
+        partition, offset = place_of(message)
         if error is not None:
-            self._read_up_to[topic, number] = offset
+            self._read_up_to[partition] = offset
             return None
-        self._read_up_to[topic, number] = offset + 1
-        headers = message.headers()
-        return Record(
-            topic,
-            number,
-            offset,
-            message.timestamp()[1],
-            message.key(),
-            message.value(),
-            tuple(headers) if headers else (),  # type: ignore[arg-type]  # bytes as read
-        )
+        self._read_up_to[partition] = offset + 1
+        return record_of(message)

@@ -18,6 +18,8 @@ from reservation_worker.adapters.kafka.errors import (
     error_of,
     reason_of,
     says_broken,
+    says_no_right,
+    says_unknown_topic,
     sentence_of,
     why_broken,
 )
@@ -64,6 +66,7 @@ class KafkaShardGroup:
     ) -> None:
         """Subscribe; the group is joined by polling."""
         self._topic = topic.name
+        self._group_id = config.group_id + SHARDS_GROUP_SUFFIX
         self._shards_total = topic.shards_total
         self._metrics = metrics
         self._request_seconds = config.request_timeout_ms / 1000
@@ -72,9 +75,10 @@ class KafkaShardGroup:
         self._tenures: dict[int, int] = {}
         self._positions_seconds = min(POSITIONS_SECONDS, self._request_seconds)
         self._rebalances_total = 0
+        self._problem = ""
         self._is_settled = False
         options = {
-            **member_options(config, ROLE, config.group_id + SHARDS_GROUP_SUFFIX),
+            **member_options(config, ROLE, self._group_id),
             "enable.partition.eof": False,
         }
         self._voice = ClientVoice(options)
@@ -101,7 +105,9 @@ class KafkaShardGroup:
             if self._rebalances_total == rebalances_total:
                 membership = captured
                 break
-        return OwnedShards(dict(self._tenures), membership, self._is_settled)
+        if membership is not None:
+            self._problem = ""
+        return OwnedShards(dict(self._tenures), membership, self._is_settled, self._problem)
 
     def positions(self, shards: Sequence[int]) -> Mapping[int, Position | None]:
         """Read stable positions, after any open transaction; None where there is none.
@@ -131,6 +137,11 @@ class KafkaShardGroup:
             return
         if says_broken(error):
             raise FatallyBroken(why_broken(error))
+        if says_no_right(error) or says_unknown_topic(error):
+            self._problem = (
+                f"The group {self._group_id} of the shards (topic {self._topic}) cannot be joined: "
+                f"{sentence_of(error)}."
+            )
         self._warn(error)
 
     def _warn(self, error: KafkaError) -> None:

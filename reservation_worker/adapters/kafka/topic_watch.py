@@ -39,6 +39,7 @@ class TopicWatch:
         """Of the topics that are written, the ids that they had when they were first seen."""
         self._found: tuple[Finding, ...] | None = None
         self._unreachable: Mapping[int, str] = {}
+        self._group_problem = ""
 
     def look(self) -> None:
         """Look once, and say what has changed.
@@ -68,7 +69,12 @@ class TopicWatch:
 
     def problems(self) -> tuple[str, ...]:
         """Return what keeps the worker from its work, a sentence each."""
-        return tuple(one.sentence for one in self._found or () if one.problem not in HARMLESS)
+        found = tuple(one.sentence for one in self._found or () if one.problem not in HARMLESS)
+        return (self._group_problem, *found) if self._group_problem else found
+
+    def tell_group_problem(self, problem: str) -> None:
+        """Take why the group of the inputs cannot be joined; empty: nothing is wrong."""
+        self._group_problem = problem
 
     def unreachable_shards(self) -> Mapping[int, str]:
         """Return the shards of which nothing can be published or read back now, and why."""

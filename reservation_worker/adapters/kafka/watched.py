@@ -7,9 +7,10 @@ time-out (confluentinc/librdkafka#5456). Nobody knows which call is the next one
 import functools
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, wait
+from contextlib import suppress
 from typing import Any, Final, TypeVar, cast
 
-from confluent_kafka import Consumer, Producer
+from confluent_kafka import Consumer, KafkaException, Producer
 from confluent_kafka.admin import AdminClient
 
 from reservation_worker.adapters.kafka.configuration import KafkaConfig, OptionValue
@@ -19,6 +20,9 @@ Method = TypeVar("Method", bound=Callable[..., Any])
 Options = Mapping[str, OptionValue | Callable[..., None]]
 
 REQUEST: Final = "_request_ms"
+COMMIT: Final = "_commit_ms"
+"""A commit takes no time-out: the client itself tries it three times."""
+COMMIT_TRIES: Final = 3
 LEAVE_POLLS_MAX: Final = 20
 LEAVE_POLL_SECONDS: Final = 0.05
 """The client takes the partitions back and says goodbye within few of these."""
@@ -57,10 +61,11 @@ class WatchedConsumer(Consumer):
         super().__init__(dict(options))
         self._watch: CallWatch = config.watch
         self._request_ms = config.request_timeout_ms
+        self._commit_ms = COMMIT_TRIES * config.request_timeout_ms
 
     poll = _watched(Consumer.poll)
     consume = _watched(Consumer.consume)
-    commit = _watched(Consumer.commit)
+    commit = _watched(Consumer.commit, COMMIT)
     committed = _watched(Consumer.committed)
     list_topics = _watched(Consumer.list_topics)
     seek = _watched(Consumer.seek)
@@ -74,11 +79,13 @@ class WatchedConsumer(Consumer):
         A member with a name of its own that only closes is waited for until its session ends: it
         might come back. Giving the subscription up says that it will not.
         """
-        self.unsubscribe()
-        for _ in range(LEAVE_POLLS_MAX):
-            self.poll(LEAVE_POLL_SECONDS)
-            if not self.assignment():
-                break
+        # One that is broken cannot say goodbye any more.
+        with suppress(KafkaException):
+            self.unsubscribe()
+            for _ in range(LEAVE_POLLS_MAX):
+                self.poll(LEAVE_POLL_SECONDS)
+                if not self.assignment():
+                    break
         self.close()
 
 

@@ -4,7 +4,8 @@ By INFO alone, which needs no right to read or set the configuration.
 """
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from typing import Final
 
 from redis import Redis
@@ -19,6 +20,8 @@ REDIS_NEEDED: Final = (7, 0)
 """Valkey calls itself Redis 7.2.4 in all of its releases."""
 NOEVICTION: Final = "noeviction"
 SECTIONS: Final = ("server", "memory", "persistence", "replication")
+SILENT_FOR_MS: Final = 10_000
+"""A node that did not answer is not waited for in every look."""
 _NUMBERS: Final = re.compile(r"\d+")
 
 Info = Mapping[str, object]
@@ -41,6 +44,8 @@ class Servers:
         self._persistence_required = persistence_required
         self._look_interval_ms = look_interval_ms
         self._look_at_ms: int | None = None
+        self._silent_until_ms: dict[str, int] = {}
+        """Nodes of a cluster that did not answer, and when they are asked again."""
 
     def check(self) -> None:
         """Look once in an interval, and at each call while something is wrong.
@@ -61,29 +66,51 @@ class Servers:
         """Say in a sentence each what voids the guarantees, and how to mend it.
 
         Raises:
-            StoreUnavailable: a server does not answer.
+            StoreUnavailable: the server does not answer.
         """
+        client = self._client
+        if isinstance(client, RedisCluster):
+            return tuple(self._of_cluster(client))
         try:
-            return tuple(
-                sentence
-                for where, client in self._primaries()
-                for sentence in _shortcomings(
-                    client.execute_command("INFO", *SECTIONS),  # type: ignore[no-untyped-call]  # shipped so
-                    where,
-                    persistence_required=self._persistence_required,
-                )
-            )
+            info = _ask(client)
         except CLIENT_ERRORS as error:
             raise translated(error, "INFO") from None
+        if _is_replica(info):
+            # It may have been the primary when it was connected to.
+            client.connection_pool.disconnect()
+        return tuple(self._judge(info, "Redis"))
 
-    def _primaries(self) -> list[tuple[str, Redis]]:
-        client = self._client
-        if not isinstance(client, RedisCluster):
-            return [("Redis", client)]
-        return [
-            (f"Redis at {node.name}", client.get_redis_connection(node))
-            for node in client.get_primaries()  # type: ignore[no-untyped-call]  # shipped so
-        ]
+    def _of_cluster(self, client: RedisCluster) -> Iterator[str]:
+        """Judge the primaries that answer: the shards of another one find out by themselves."""
+        is_table_old = False
+        for node in client.get_primaries():  # type: ignore[no-untyped-call]  # shipped so
+            if self._now_ms() < self._silent_until_ms.get(node.name, 0):
+                continue
+            try:
+                info = _ask(client.get_redis_connection(node))
+            except CLIENT_ERRORS:
+                self._silent_until_ms[node.name] = self._now_ms() + SILENT_FOR_MS
+                is_table_old = True
+                continue
+            if _is_replica(info):
+                is_table_old = True
+            else:
+                yield from self._judge(info, f"Redis at {node.name}")
+        if is_table_old:
+            with suppress(*CLIENT_ERRORS):
+                client.nodes_manager.initialize()
+
+    def _judge(self, info: Info, where: str) -> list[str]:
+        return _shortcomings(info, where, persistence_required=self._persistence_required)
+
+
+def _ask(client: Redis) -> Info:
+    answer: Info = client.execute_command("INFO", *SECTIONS)  # type: ignore[no-untyped-call]  # shipped so
+    return answer
+
+
+def _is_replica(info: Info) -> bool:
+    return info.get("role") != "master"
 
 
 def _shortcomings(info: Info, where: str, *, persistence_required: bool) -> list[str]:
@@ -94,7 +121,7 @@ def _shortcomings(info: Info, where: str, *, persistence_required: bool) -> list
             f"{where} is of version {version}: its scripts lack what a step needs. Run Redis 7.0 "
             "or newer, or Valkey 7.2 or newer."
         )
-    if info.get("role") != "master":
+    if _is_replica(info):
         found.append(
             f"{where} is a replica: what is written to it is lost. Name its primary in redis.url, "
             "or use redis.topology=sentinel or cluster."

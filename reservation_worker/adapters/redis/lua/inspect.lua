@@ -5,9 +5,10 @@
 -- Outcomes: none
 -- Needs: wire, guard
 -- Flags: no-writes
--- Replies { epoch, step, published, torn, verified server, this server, reason of a demand, whether
--- it is to be adopted, another deployment, name of the producer of its last owner }. One that another release has laid out in another way
--- counts as torn. Of another deployment's shard nothing is told but whose it is.
+-- Replies { epoch, step, published, torn, verified server, this server, reason of a demand,
+-- whether it is to be adopted, another deployment, name of the producer of its last owner }. One
+-- that another release has laid out in another way counts as torn. Of another deployment's shard
+-- nothing is told but whose it is.
 
 local found = redis.call(
   'HMGET', KEYS[1],
