@@ -1,6 +1,7 @@
 """Workers that end at any named point, and what is published in spite of it."""
 
 from collections.abc import Callable
+from functools import cache
 
 import pytest
 
@@ -79,6 +80,7 @@ def live(shop: SmallShop, worker: Loops) -> None:
         shop.turn(worker)
 
 
+@cache
 def undisturbed() -> dict[str, str]:
     """Return what has become of each order at the end of a day without any fault."""
     shop = a_day()
@@ -109,6 +111,8 @@ def test_a_worker_killed_at_any_point_loses_nothing_and_repeats_nothing(
         assert expected == shop.fates(), repeat
         assert len(shop.broker.dead_letters) == DEAD_LETTERS_TOTAL, repeat
         shop.check_order_of_publication()
+        if kills < occasion:
+            break  # The day does not reach the point so often.
     assert kills > 0, "the day does not reach this point"
 
 
@@ -155,4 +159,6 @@ def test_a_worker_that_sleeps_at_any_point_while_another_takes_over_does_no_harm
         assert expected == shop.fates(), repeat
         assert len(shop.broker.dead_letters) == DEAD_LETTERS_TOTAL, repeat
         shop.check_order_of_publication()
+        if sleeps < occasion:
+            break  # The day does not reach the point so often.
     assert sleeps > 0, "the day does not reach this point"

@@ -64,3 +64,15 @@ def test_a_full_outbox_refuses_steps_until_it_is_published(make_store: StoreFact
     assert full == store.step(SHARD, EPOCH, [ordered("v3")])
     store.mark_published([ShardStep(SHARD, EPOCH, 1)])[0]
     assert (REFUSED,) == step(store, [ordered("v3")]).outcomes
+
+
+def test_what_is_marked_is_out_of_the_outbox_up_to_the_last_of_it(
+    store: Store[OutputRecord],
+) -> None:
+    """An entry that stayed would stay for ever."""
+    claim(store)
+    for number in range(3):
+        step(store, [ordered(f"v{number}")])
+    store.mark_published([ShardStep(SHARD, EPOCH, 2)])
+    assert (INCOMPLETE,) == store.read_outbox([ShardStep(SHARD, EPOCH, 1)], 10)
+    assert [3] == [entry.step for entry in outbox(store, 2)]
