@@ -15,6 +15,8 @@ from tests.integration.valkey_cluster import Cluster, running_cluster
 from tests.losses import property_of
 
 NewStage = Callable[..., Stage]
+LONG_HOLDS = {"RESERVATION_INPUT__LONGEST_PERIOD_DAYS": "3650"}
+"""The golden orders are of 2024, and some of them must not expire."""
 
 
 @pytest.fixture
@@ -56,7 +58,7 @@ def new_stage(kafka: str, tmp_path: Path) -> Iterator[NewStage]:
 def golden_stage(kafka: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
     """Open a stage with as many shards as the default has, and one worker that stays."""
     directory = tmp_path_factory.mktemp("golden")
-    with open_stage(kafka, directory, "golden", shards_total=16) as stage:
+    with open_stage(kafka, directory, "golden", shards_total=16, settings=LONG_HOLDS) as stage:
         stage.start().wait_until_ready()
         yield stage
 

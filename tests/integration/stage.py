@@ -280,6 +280,7 @@ class Stage:
                 topics={self.topics.name(kind.value): kind for kind in FactKind},
                 accounts={REFUNDING_ACCOUNT: AccountPolicy(reacquire=False)},
                 record_bytes_max=RECORD_BYTES_MAX,
+                longest_period_ms=self._longest_period_ms(),
             )
         )
         config = AuditConfig(
@@ -294,6 +295,10 @@ class Stage:
             awaiting_retention_ms=self._retention_ms("AWAITING"),
         )
         return judge(self.inputs(), self.outputs(), decoder, config)
+
+    def _longest_period_ms(self) -> int:
+        days = self._environment.get("RESERVATION_INPUT__LONGEST_PERIOD_DAYS", "400")
+        return int(days) * 86_400_000
 
     def _retention_ms(self, name: str) -> int:
         seconds = self._environment.get(f"RESERVATION_RETENTION__{name}_SECONDS", "0")

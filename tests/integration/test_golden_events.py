@@ -29,7 +29,7 @@ def test_order_lives_from_its_completion_to_its_settlement(shop: GoldenShop) -> 
     shop.expect(shop.stock("jug", 1, MORNING, **jugs, available=5))
 
     both = [ordered("1", "cup", 2), ordered("2", "jug", 1)]
-    terms = {"payment": {"method": "bank-slip", "due_date": "2098-01-01"}}
+    terms = {"payment": {"method": "bank-slip", "due_date": "2033-01-05"}}
     shop.complete("v1", both, **terms)
     known = {"completed_at": COMPLETED}
     shop.expect(
