@@ -3,13 +3,16 @@
 A refusal is final for its fact. After an interruption (a start, an assignment, a seek back, an
 outage) facts of all kinds wait together, and which of them is read first is an accident. So the
 loop holds back everything but counts until those that could be read when the interruption ended
-are applied and published, by whichever member of the group has them.
+are applied and published by the members that have them, or in its own hand: there they stand in the
+queues of their shards, before all that is read later, so that a shard which cannot be written to
+(its slot moves, its server is away) holds up no other one.
 
 Of the other facts, orders want stock, late payments and invoices want it again, and a refusal of
 each is published and kept. Cancellations want none, but what comes first of a cancellation and an
 invoice stands: so they are not let past invoices either, and only counts are read.
 """
 
+from collections.abc import Mapping
 from enum import StrEnum
 from typing import Final
 
@@ -89,11 +92,16 @@ class CountsFirst:
         self._left_last = {}
         self._ask_at_ms = 0
 
-    def look(self) -> None:
+    def look(self, read_up_to: Mapping[int, int]) -> None:
         """Ask, or take the answer; hold no longer once the sampled counts are applied.
 
         To be called only while it could be acted upon: an interruption that lasts is no moment to
         sample, for more counts come in it.
+
+        Args:
+            read_up_to: by partition of the counts that this member reads, the offset behind what
+                it has in hand or has committed. Those are as good as applied: whatever is read
+                later waits behind them in the queue of its shard.
         """
         if not self.holds:
             return
@@ -109,7 +117,7 @@ class CountsFirst:
             return
         if answer is None:
             return
-        left = self._left(answer)
+        left = self._left(answer, read_up_to)
         self._metrics.counts_first_records_left.set(sum(left.values()))
         if left or self._unknown():
             self._wait(self._in_words(left, answer))
@@ -126,7 +134,7 @@ class CountsFirst:
         )
         return (why,)
 
-    def _left(self, answer: CountsAnswer) -> dict[int, int]:
+    def _left(self, answer: CountsAnswer, read_up_to: Mapping[int, int]) -> dict[int, int]:
         """Return how many sampled counts are not applied, by partition; take the sample first.
 
         A sample becomes smaller where the partition has: its records are gone, or it is another
@@ -145,7 +153,8 @@ class CountsFirst:
                     left[number] = self._left_last[number]
                 continue
             end = self._ends[number] = there.end if sampled is None else min(sampled, there.end)
-            records_left = end - max(there.start, there.committed or 0)
+            done = max(there.start, there.committed or 0, read_up_to.get(number, 0))
+            records_left = end - done
             if records_left > 0:
                 left[number] = records_left
         self._left_last = left

@@ -114,7 +114,7 @@ class ApplyLoop:
         if not self._in_hand.must_seek and self._steps.outage.is_over():
             self._steps.begin()
             if self._log.held():
-                self._counts_first.look()
+                self._counts_first.look(self._counts_read())
         self._pace()
         if self.idle:
             # It needs no commit, and what it needed one for may be another member's by now.
@@ -199,6 +199,10 @@ class ApplyLoop:
         if polled.records:
             self._record_bytes = max(largest_bytes, self._record_bytes // 2)
         return batches
+
+    def _counts_read(self) -> dict[int, int]:
+        counts_topic = self._parts.counts_topic
+        return {number: end for (topic, number), end in self._ends.items() if topic == counts_topic}
 
     def _hold_back(self, polled: Polled[Record]) -> None:
         """Put back what waits and is no count: it is read again when the counts are applied.

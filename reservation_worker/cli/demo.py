@@ -71,12 +71,14 @@ def _sabotage_named(name: str | None) -> "Sabotage | None":
 def _play(seed: int, sabotage: "Sabotage | None", directory: Path) -> "tuple[Played, Verdict]":
     from rich.console import Console
 
+    from reservation_worker.cli.options import let_clients_speak_on_stderr
     from reservation_worker.composition import build_clock
     from reservation_worker.demo.day import write_day
     from reservation_worker.demo.play import Play
     from reservation_worker.demo.show import Show
     from reservation_worker.demo.stage import Stage
 
+    let_clients_speak_on_stderr()
     clock = build_clock()
     with Show(Console(stderr=True, highlight=False)) as show:
         planted = "" if sabotage is None else f", sabotaged by {sabotage}"

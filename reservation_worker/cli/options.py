@@ -43,14 +43,18 @@ def read_settings(config_file: Path | None, overrides: dict[str, Any] | None = N
     Raises:
         SettingsInvalid: they cannot be used.
     """
-    import structlog
-
     from reservation_worker.settings.loading import load_settings
 
-    if not structlog.is_configured():
-        # Data is on stdout; what clients say by themselves belongs beside it.
-        structlog.configure(logger_factory=lambda *_names: structlog.PrintLogger(sys.stderr))
+    let_clients_speak_on_stderr()
     return load_settings(config_file, overrides, _further_problems)
+
+
+def let_clients_speak_on_stderr() -> None:
+    """Data is on stdout; what clients say by themselves belongs beside it, unless it has a log."""
+    import structlog
+
+    if not structlog.is_configured():
+        structlog.configure(logger_factory=lambda *_names: structlog.PrintLogger(sys.stderr))
 
 
 def _further_problems(settings: "Settings") -> Iterator[str]:

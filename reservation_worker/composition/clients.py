@@ -70,6 +70,7 @@ def kafka_config(settings: Settings, watch: CallWatch = UNWATCHED) -> KafkaConfi
         session_timeout_ms=kafka.session_timeout_ms,
         max_poll_interval_ms=kafka.max_poll_interval_ms,
         transaction_timeout_ms=kafka.transaction_timeout_ms,
+        metadata_refresh_interval_ms=kafka.metadata_refresh_interval_ms,
         request_timeout_ms=kafka.request_timeout_ms,
         watch=watch,
         extra=kafka_options(kafka),

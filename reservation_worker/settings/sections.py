@@ -46,6 +46,8 @@ class KafkaSettings(Section):
     """After so long without a poll a worker counts as stuck."""
     transaction_timeout_ms: Milliseconds = 15_000
     """The brokers abort a transaction that lasts longer."""
+    metadata_refresh_interval_ms: Annotated[int, Field(ge=100, le=30_000)] = 30_000
+    """So late at most is a partition that was added found; one of payments stops all expiry."""
     request_timeout_ms: Milliseconds = 10_000
     """Longest wait for an answer about offsets or metadata."""
     message_bytes_max: Bytes = 1_000_000

@@ -1,6 +1,5 @@
 """Workers come and go while traffic runs."""
 
-import json
 from collections.abc import Callable
 
 import pytest
@@ -84,8 +83,8 @@ def test_reader_sees_each_change_once_while_workers_join_leave_and_die(
 
 def test_input_partitions_may_be_added_while_traffic_runs(new_stage: NewStage) -> None:
     """Any record may be in any partition; deadlines wait for payments of the new ones too."""
-    often = json.dumps({"topic.metadata.refresh.interval.ms": str(LOAD_INTERVAL_MS)})
-    stage = new_stage(settings={"RESERVATION_KAFKA__EXTRA": often})
+    often = str(LOAD_INTERVAL_MS)
+    stage = new_stage(settings={"RESERVATION_KAFKA__METADATA_REFRESH_INTERVAL_MS": often})
     first = stage.open_shop("first")
     stage.sell(1, "before")
     partitions_total = 2 * len(stage.committed_offsets())

@@ -1,10 +1,12 @@
 """A fact that breaks the step's script is found, said and put away; all others go on."""
 
 import pytest
+from structlog.testing import capture_logs
 
 from reservation_worker.domain.facts import DeadlineReached, Fact, OrderCompleted, PaymentApproved
 from reservation_worker.isolation import TRY_AGAIN_AFTER_MS
 from reservation_worker.ports import FatallyBroken
+from reservation_worker.telemetry.log_events import FACT_UNDECIDABLE
 from tests.loops.assembly import Loops
 from tests.loops.small_shop import SmallShop
 
@@ -53,15 +55,16 @@ def test_facts_that_break_the_script_are_dead_letters_and_the_others_are_not(
     shop.check_order_of_publication()
 
 
-def test_what_breaks_the_script_is_said_with_its_place(capsys: pytest.CaptureFixture[str]) -> None:
+def test_what_breaks_the_script_is_said_with_its_place() -> None:
     """Whoever reads the log can open the record."""
     shop = SmallShop()
     shop.store.break_on(is_poison)
     a_day(shop)
-    shop.finish(shop.start())
-    said = [line for line in capsys.readouterr().out.splitlines() if "fact_undecidable" in line]
+    with capture_logs() as lines:
+        shop.finish(shop.start())
+    said = [line for line in lines if line["event"] == FACT_UNDECIDABLE]
     assert 4 == len(said)
-    assert any("offset=11" in line and "topic=order-completed" in line for line in said)
+    assert ("order-completed", 11) in {(line["topic"], line["offset"]) for line in said}
 
 
 def test_a_script_that_breaks_on_everything_ends_the_loop_and_dead_letters_nothing() -> None:

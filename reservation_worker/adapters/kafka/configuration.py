@@ -48,6 +48,7 @@ class KafkaConfig:
     """Has no effect with `Rebalancing.CONSUMER`: there the brokers' setting counts."""
     max_poll_interval_ms: int = 300_000
     transaction_timeout_ms: int = TRANSACTION_TIMEOUT_MS_MAX
+    metadata_refresh_interval_ms: int = METADATA_REFRESH_INTERVAL_MS
     request_timeout_ms: int = 10_000
     """Of questions to the brokers (offsets, metadata)."""
     extra: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}), repr=False)
@@ -121,7 +122,7 @@ def connection_options(config: KafkaConfig, role: str) -> dict[str, OptionValue]
         **({} if config.token is None else {"oauth_cb": config.token}),
         "bootstrap.servers": config.bootstrap_servers,
         "client.id": f"{config.group_id}-{role}-{config.worker_slot}",
-        "topic.metadata.refresh.interval.ms": METADATA_REFRESH_INTERVAL_MS,
+        "topic.metadata.refresh.interval.ms": config.metadata_refresh_interval_ms,
     }
 
 

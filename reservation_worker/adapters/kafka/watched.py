@@ -99,8 +99,8 @@ class WatchedConsumer(Consumer):
         A member with a name of its own that only closes is waited for until its session ends: it
         might come back. Giving the subscription up says that it will not.
         """
-        # One that is broken cannot say goodbye any more.
-        with suppress(KafkaException):
+        # One that is broken, or closed by now, cannot say goodbye any more.
+        with suppress(KafkaException, RuntimeError):
             self.unsubscribe()
             for _ in range(LEAVE_POLLS_MAX):
                 self.poll(LEAVE_POLL_SECONDS)

@@ -112,7 +112,8 @@ def translated(
     sentence = _sentence(error, code, reason)
     if reason is LostReason.AUTHENTICATION:
         asked = "redis.sentinel_password" if isinstance(error, MasterNotFoundError) else credentials
-        sentence += f" ({asked or 'none are set'}; what a file holds is read again)"
+        from_where = asked or "redis.username and redis.password: none are set"
+        sentence += f" ({from_where}; what a file holds is read again)"
     return StoreUnavailable(f"Redis could not run {what}: {sentence}", reason)
 
 

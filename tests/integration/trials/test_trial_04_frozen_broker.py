@@ -5,7 +5,8 @@ from pathlib import Path
 from reservation_worker.cli.exit_codes import ExitCode
 from reservation_worker.embedded.kafka import EmbeddedKafka
 from reservation_worker.telemetry.log_events import CALL_STUCK, GROUP_NOT_JOINED
-from tests.integration.stage import open_stage
+from tests.integration.processes import WorkerProcess
+from tests.integration.stage import Stage, open_stage
 from tests.waiting import wait_until
 
 TIMEOUT_MS = 60_000
@@ -17,6 +18,21 @@ SETTINGS = {
     "RESERVATION_PROCESS__QUESTION_INTERVAL_MS": "200",
 }
 """A call is stuck after three seconds; one that ends a transaction after six."""
+
+
+def started_until_it_stays(stage: Stage) -> WorkerProcess:
+    """Start workers as a supervisor does: one ends at once while the broker does not answer yet."""
+    worker = stage.start()
+
+    def is_ready() -> bool:
+        nonlocal worker
+        if not worker.runs:
+            assert ExitCode.UNREACHABLE == worker.exit_code()
+            worker = stage.start()
+        return worker.problems() == ()
+
+    wait_until(is_ready, timeout_ms=TIMEOUT_MS, what="a worker stays")
+    return worker
 
 
 def test_a_worker_goes_on_after_its_broker_stood_still_or_ends_with_the_reason(
@@ -48,7 +64,7 @@ def test_a_worker_goes_on_after_its_broker_stood_still_or_ends_with_the_reason(
         if not worker.runs:
             assert ExitCode.UNREACHABLE == worker.exit_code()
             assert [] != worker.logged(CALL_STUCK) + worker.logged(GROUP_NOT_JOINED)
-            worker = stage.start()
+            worker = started_until_it_stays(stage)
         stage.sell(2, "after")
         stage.wait_until_settled()
         stage.assert_nothing_violated()

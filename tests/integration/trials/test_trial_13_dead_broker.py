@@ -33,8 +33,11 @@ def test_an_idle_worker_tells_of_a_dead_broker_and_goes_on_by_itself(tmp_path: P
         )
         (broker,) = kafka.brokers
         broker.kill()
-        wait_until(lambda: bool(worker.problems()), timeout_ms=TIMEOUT_MS, what="it is not ready")
-        assert any("Kafka is lost" in one for one in worker.problems() or ())
+        wait_until(
+            lambda: any("Kafka is lost" in one for one in worker.problems() or ()),
+            timeout_ms=TIMEOUT_MS,
+            what="it is not ready, and says why",
+        )
         assert worker.gauge("reservation_dependency_up", dependency="kafka") == 0
         assert worker.gauge("reservation_dependency_up", dependency="redis") == 1
         wait_until(
