@@ -11,6 +11,7 @@ from reservation_worker.cli.options import ConfigFile
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from reservation_worker.adapters.redis.store import RedisStore
     from reservation_worker.composition import Surroundings
     from reservation_worker.ports import ShardState
     from reservation_worker.settings.model import Settings
@@ -90,8 +91,24 @@ def check_dependencies(settings: "Settings") -> None:
         shortcomings = store.shortcomings()
         if shortcomings:
             raise CheckFailed("Redis must not be worked on as it is:", shortcomings)
-        states = [store.inspect(shard) for shard in range(settings.topics.shards_total)]
+        states = _states(store, settings.topics.shards_total)
     refuse_foreign(states)
+
+
+def _states(store: "RedisStore", shards_total: int) -> list["ShardState"]:
+    """Return what Redis says of each shard, but of those that are on their way to another server.
+
+    They are looked at again when they are taken over, and hold up nobody until then.
+    """
+    from contextlib import suppress
+
+    from reservation_worker.ports import ShardMoves
+
+    states = []
+    for shard in range(shards_total):
+        with suppress(ShardMoves):
+            states.append(store.inspect(shard))
+    return states
 
 
 def refuse_foreign(states: "Sequence[ShardState]") -> None:

@@ -87,8 +87,9 @@ def test_input_partitions_may_be_added_while_traffic_runs(new_stage: NewStage) -
     stage = new_stage(settings={"RESERVATION_KAFKA__METADATA_REFRESH_INTERVAL_MS": often})
     first = stage.open_shop("first")
     stage.sell(1, "before")
-    partitions_total = 2 * len(stage.committed_offsets())
-    stage.cluster.add_input_partitions(stage.topics, stage.topics.input_partitions * 2)
+    partitions_each = 2 * stage.topics.input_partitions
+    partitions_total = partitions_each * len(stage.topics.inputs)
+    stage.cluster.add_input_partitions(stage.topics, partitions_each)
     SteadyTraffic(stage).until(
         lambda: len(stage.committed_offsets()) == partitions_total, "new partitions are read"
     )
