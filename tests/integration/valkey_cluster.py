@@ -141,7 +141,7 @@ class Move:
     source: Node
     target: Node
 
-    def arrived(self) -> dict[bytes, object]:
+    def arrived(self) -> dict[str, object]:
         """Return what the other side has by now, as it would dump it.
 
         But for `meta`: the same fields are dumped in one order or another.
@@ -151,7 +151,7 @@ class Move:
             pipeline = client.pipeline(transaction=False)
             for key in keys:
                 pipeline.execute_command("ASKING")
-                if key.endswith(b":meta"):
+                if key.endswith(":meta"):
                     pipeline.hgetall(key)
                 else:
                     pipeline.dump(key)
