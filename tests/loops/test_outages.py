@@ -30,6 +30,25 @@ def test_an_outage_of_the_store_delays_and_loses_nothing() -> None:
     assert not shop.broker.dead_letters
 
 
+def test_counts_are_not_read_on_and_on_in_an_outage_of_the_store() -> None:
+    """They come first, so nothing else is read by then; but they cannot be applied either."""
+    shop = SmallShop()
+    worker = shop.start()
+    shop.count("boots", 50)
+    shop.finish(worker)
+    shop.store.set_available(available=False)
+    for number in range(40):
+        shop.count(f"boots-{number}", 50)
+    for _ in range(30):
+        worker.apply.turn()
+        worker.owner.turn()
+        shop.clock.advance(50)
+    assert worker.apply.status.uncommitted_records <= 10
+    shop.store.set_available(available=True)
+    shop.finish(worker)
+    assert not shop.broker.dead_letters
+
+
 def test_reading_pauses_at_the_limit_of_uncommitted_records() -> None:
     """Nobody publishes: without a limit the memory would hold the whole backlog."""
     shop = SmallShop()
