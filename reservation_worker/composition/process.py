@@ -90,6 +90,7 @@ def build_worker(
             role=role,
             drain_timeout_ms=settings.process.drain_timeout_ms,
             loop_stalled_after_ms=settings.process.loop_stalled_after_ms,
+            rejoin_timeout_ms=settings.process.rejoin_timeout_ms,
             heartbeat_interval_ms=settings.process.heartbeat_interval_ms,
         ),
         WorkerParts(
