@@ -67,8 +67,7 @@ def build_worker(
     # Before the clients: what changes in between is then seen, and costs a restart at most.
     secrets = KafkaSecrets(settings.kafka)
     kafka = kafka_config(settings, watch)
-    layout = surroundings.topic_layout(topic_layout(settings))
-    topics = TopicWatch(kafka, layout, metrics)
+    topics = TopicWatch(kafka, surroundings.topic_layout(topic_layout(settings)), metrics)
     foundation = Foundation(
         settings=settings,
         deployment=deployment,
