@@ -66,6 +66,7 @@ class ApplyLoop:
         self._progress_at_ms = self._now_ms()
         """When everything in hand was committed, or some of it."""
         self._paused = False
+        self._in_group = False
         self._paused_topics: frozenset[str] = frozenset()
         self._draining = False
         self.status = self._look()
@@ -96,6 +97,7 @@ class ApplyLoop:
             self._records_wanted(),
             self._config.linger_ms if is_idle else 0,
         )
+        self._in_group = polled.membership is not None and polled.is_settled
         self._parts.waypoint(Waypoint.APPLY_POLLED)
         if polled.revoked:
             # What is under way is still queued, and what is queued will be dropped.
@@ -122,12 +124,16 @@ class ApplyLoop:
         self.status = self._look()
 
     def _look(self) -> ApplyStatus:
+        holds_partitions = bool(self._log.held())
+        # A spare applies nothing, and does not look for counts: it has nothing to wait for.
+        waits = self._counts_first.problems() if holds_partitions else ()
         return ApplyStatus(
             turned_at_ms=self._now_ms(),
-            holds_partitions=bool(self._log.held()),
+            holds_partitions=holds_partitions,
+            in_group=self._in_group,
             uncommitted_records=self._in_hand.batches.records_total,
             uncommitted_bytes=self._in_hand.bytes_total,
-            problems=(*self._steps.problems(), *self._counts_first.problems()),
+            problems=(*self._steps.problems(), *waits),
         )
 
     def _poll_timeout_ms(self) -> int:

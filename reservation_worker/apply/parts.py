@@ -45,6 +45,8 @@ class ApplyStatus:
     turned_at_ms: int
     """Monotonic."""
     holds_partitions: bool
+    in_group: bool
+    """Whether it is a member that has been told what it holds, be it nothing."""
     uncommitted_records: int
     uncommitted_bytes: int
     """Of the records in memory: of facts that wait for their step, and of dead letters."""

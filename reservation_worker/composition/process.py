@@ -67,8 +67,7 @@ def build_worker(
     # Before the clients: what changes in between is then seen, and costs a restart at most.
     secrets = KafkaSecrets(settings.kafka)
     kafka = kafka_config(settings, watch)
-    layout = surroundings.topic_layout(topic_layout(settings))
-    topics = TopicWatch(kafka, layout, metrics)
+    topics = TopicWatch(kafka, surroundings.topic_layout(topic_layout(settings)), metrics)
     foundation = Foundation(
         settings=settings,
         deployment=deployment,
@@ -90,6 +89,7 @@ def build_worker(
             role=role,
             drain_timeout_ms=settings.process.drain_timeout_ms,
             loop_stalled_after_ms=settings.process.loop_stalled_after_ms,
+            rejoin_timeout_ms=settings.process.rejoin_timeout_ms,
             heartbeat_interval_ms=settings.process.heartbeat_interval_ms,
         ),
         WorkerParts(

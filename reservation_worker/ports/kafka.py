@@ -44,6 +44,8 @@ class Polled(Generic[Read_co]):
 
     Even if it changed nothing here: who held the counts may be gone.
     """
+    is_settled: bool = True
+    """Whether the group has told what is assigned, be it nothing, since this member joined."""
 
 
 class InputLog(Protocol[Read_co, Dead_contra]):

@@ -44,6 +44,12 @@ def _waiting(settings: Settings) -> Iterator[str]:
             f"process.loop_stalled_after_ms ({process.loop_stalled_after_ms}): "
             "a slow Kafka must not get a worker restarted"
         )
+    if process.rejoin_timeout_ms < 2 * kafka.session_timeout_ms:
+        yield (
+            f"process.rejoin_timeout_ms ({process.rejoin_timeout_ms}) must not be less than twice "
+            f"kafka.session_timeout_ms ({kafka.session_timeout_ms}): "
+            "so long may a group wait for members that are dead"
+        )
     if kafka.session_timeout_ms > kafka.max_poll_interval_ms:
         yield (
             f"kafka.session_timeout_ms ({kafka.session_timeout_ms}) must not exceed "

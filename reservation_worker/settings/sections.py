@@ -314,6 +314,8 @@ class ProcessSettings(Section):
     """Time between two questions to Kafka and to Redis whether they are there."""
     silent_after_ms: Milliseconds = 5_000
     """A dependency that leaves such a question unanswered for so long is lost."""
+    rejoin_timeout_ms: Milliseconds = 15_000
+    """A loop that lost its group and stays outside while Kafka answers: then the process ends."""
     heartbeat_interval_ms: Milliseconds = 60_000
     """Time between two log lines that say what the worker did, and how it is."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"

@@ -34,7 +34,7 @@ class WorkerConfig:
 
     Longer than a transaction may take while brokers are away.
     """
-    rejoin_timeout_ms: int = 25_000
+    rejoin_timeout_ms: int = 15_000
     """A loop that lost its group and is outside for so long while Kafka answers is given up."""
     heartbeat_interval_ms: int = 60_000
     """Time between two log lines that say how the process does."""

@@ -50,8 +50,8 @@ def judge(
     ]
     unready = [*(["The worker is draining."] if draining else []), *lost]
     if apply is not None:
-        if not apply.holds_partitions:
-            unready.append("No input partition is assigned yet.")
+        if not apply.in_group:
+            unready.append("The group of inputs is not joined yet, or shares them out anew.")
         unready += apply.problems
     if owner is not None:
         unready += _of_owner(owner)
@@ -59,7 +59,7 @@ def judge(
         live=not stalled,
         ready=not stalled and not unready,
         problems=(*stalled, *unready),
-        remarks=tuple(_remarks(owner, frontier)),
+        remarks=tuple(_remarks(apply, owner, frontier)),
         owned_shards=0 if owner is None else owner.owned_shards,
         held_shards=() if owner is None else tuple(sorted(owner.held_shards)),
     )
@@ -78,7 +78,11 @@ def _of_owner(owner: OwnerStatus) -> Iterator[str]:
     yield from (f"Shard {shard}: {why}" for shard, why in sorted(owner.held_shards.items()))
 
 
-def _remarks(owner: OwnerStatus | None, frontier: PaymentFrontier | None) -> Iterator[str]:
+def _remarks(
+    apply: ApplyStatus | None, owner: OwnerStatus | None, frontier: PaymentFrontier | None
+) -> Iterator[str]:
+    if apply is not None and apply.in_group and not apply.holds_partitions:
+        yield "No input partition is assigned: other members of the group read all of them."
     if owner is not None and owner.in_group and not owner.assigned_shards:
         yield "No shard is assigned: other members of the group own all of them."
     delay = None if frontier is None else frontier.delay()

@@ -146,7 +146,7 @@ class Worker:
         broker_answers = self._parts.dependencies.is_up(Dependency.KAFKA)
         apply, owner = self._parts.apply, self._parts.owner
         is_in = {
-            "apply": apply is None or apply.status.holds_partitions,
+            "apply": apply is None or apply.status.in_group,
             "publish": owner is None or owner.status.in_group,
         }
         return [

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+from reservation_worker.apply import ApplyStatus
 from reservation_worker.worker.health import Health, judge
 from reservation_worker.worker.owner import OwnerStatus
 
@@ -13,6 +14,22 @@ OWNS_ALL = OwnerStatus(
     rebuilding_shards=0,
     held_shards={},
 )
+
+
+READS_ALL = ApplyStatus(
+    turned_at_ms=0,
+    holds_partitions=True,
+    in_group=True,
+    uncommitted_records=0,
+    uncommitted_bytes=0,
+)
+
+
+def health_of_apply(apply: ApplyStatus) -> Health:
+    """Judge a process that applies only."""
+    return judge(
+        apply, None, frontier=None, lost=(), draining=False, now_ms=0, loop_stalled_after_ms=1
+    )
 
 
 def health_of(owner: OwnerStatus, *lost: str) -> Health:
@@ -66,3 +83,19 @@ def test_a_process_that_has_not_been_told_what_it_owns_is_not_ready() -> None:
 def test_a_lost_dependency_keeps_it_unready() -> None:
     """In the words of whoever missed it."""
     assert health_of(OWNS_ALL, "Kafka is lost.").problems == ("Kafka is lost.",)
+
+
+def test_a_spare_of_the_appliers_is_ready_and_says_that_it_has_nothing() -> None:
+    """With more workers than input partitions some read nothing: a rollout must not wait."""
+    health = health_of_apply(replace(READS_ALL, holds_partitions=False))
+    assert health.ready
+    assert health.remarks == (
+        "No input partition is assigned: other members of the group read all of them.",
+    )
+
+
+def test_an_applier_outside_of_its_group_is_not_ready() -> None:
+    """Whatever it still holds."""
+    assert not health_of_apply(replace(READS_ALL, in_group=False)).ready
+    assert not health_of_apply(replace(READS_ALL, in_group=False, holds_partitions=False)).ready
+    assert health_of_apply(READS_ALL).remarks == ()

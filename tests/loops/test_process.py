@@ -28,6 +28,7 @@ class RunningWorker:
         shop: SmallShop,
         waypoint: Callable[[Waypoint], None] = no_waypoint,
         drain_timeout_ms: int = TIMEOUT_MS,
+        rejoin_timeout_ms: int = TIMEOUT_MS,
         watch: CallWatch = UNWATCHED,
         changed_secrets: Callable[[], str] = lambda: "",
     ) -> None:
@@ -37,7 +38,7 @@ class RunningWorker:
         self.signals = StopSignals(exit_at_once=self.exits.append)
         self.metrics: Metrics = self.loops.metrics
         self.worker = Worker(
-            WorkerConfig(drain_timeout_ms=drain_timeout_ms),
+            WorkerConfig(drain_timeout_ms=drain_timeout_ms, rejoin_timeout_ms=rejoin_timeout_ms),
             WorkerParts(
                 apply=self.loops.apply,
                 owner=self.loops.owner,
@@ -89,6 +90,25 @@ def test_a_signal_drains_everything_and_leaves_the_groups() -> None:
     published = len(shop.statuses())
     assert shop.broker.committed["order-completed", 0] == published
     shop.check_order_of_publication()
+
+
+def test_who_loses_all_input_partitions_to_others_stays_as_a_spare() -> None:
+    """Being in the group is not holding partitions: it is ready, and does not end."""
+    shop = running_shop()
+    running = RunningWorker(shop, rejoin_timeout_ms=0)
+    wait_until(lambda: running.worker.health().ready, timeout_ms=TIMEOUT_MS, what="it is ready")
+    for number in range(len(shop.broker.apply_group.partitions)):
+        shop.broker.apply_group.join(f"another-{number}")
+    wait_until(
+        lambda: not running.loops.apply.status.holds_partitions,
+        timeout_ms=TIMEOUT_MS,
+        what="it holds nothing",
+    )
+    health = running.worker.health()
+    assert health.ready
+    assert any(one.startswith("No input partition") for one in health.remarks)
+    running.signal()
+    assert running.exit_code() == ExitCode.OK
 
 
 def test_health_follows_the_life_of_a_process() -> None:

@@ -11,6 +11,7 @@ BROKEN = {
         {
             "redis": {"timeout_ms": 10_000, "attempts_max": 3},
             "kafka": {"max_poll_interval_ms": 30_000, "session_timeout_ms": 30_000},
+            "process": {"rejoin_timeout_ms": 60_000},
         },
         "a worker that waits for Redis longer is put out of its group",
     ),
@@ -31,7 +32,10 @@ BROKEN = {
         "set both or neither",
     ),
     "session-outlives-the-poll-interval": (
-        {"kafka": {"session_timeout_ms": 60_000, "max_poll_interval_ms": 50_000}},
+        {
+            "kafka": {"session_timeout_ms": 60_000, "max_poll_interval_ms": 50_000},
+            "process": {"rejoin_timeout_ms": 120_000},
+        },
         "the client library refuses it",
     ),
     "transactions-block-readers-for-long": (
@@ -41,6 +45,10 @@ BROKEN = {
     "drain-ends-before-a-transaction-does": (
         {"process": {"drain_timeout_ms": 14_999}},
         "a drain must be able to wait for the last transaction",
+    ),
+    "a-member-is-given-up-while-its-group-waits-for-a-dead-one": (
+        {"process": {"rejoin_timeout_ms": 11_999}},
+        "so long may a group wait for members that are dead",
     ),
     "largest-order-does-not-fit-a-step": (
         {"apply": {"lines_per_step_max": 499}},

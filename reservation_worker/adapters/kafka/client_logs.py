@@ -46,6 +46,21 @@ class _Trouble:
     at_seconds: float
 
 
+def warn_of(
+    client: str, error: KafkaError, topic: str | None, partition: int | None = None
+) -> None:
+    """Log an error that a client lives with."""
+    structlog.get_logger().warning(
+        CLIENT_WARNED,
+        client=client,
+        code=error.name(),
+        reason=reason_of(error).value,
+        topic=topic,
+        partition=partition,
+        detail=sentence_of(error),
+    )
+
+
 class ClientVoice:
     """What one client says by itself; its options belong into the client's configuration."""
 

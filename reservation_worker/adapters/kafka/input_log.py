@@ -13,7 +13,7 @@ from confluent_kafka import (
     TopicPartition,
 )
 
-from reservation_worker.adapters.kafka.client_logs import ClientVoice
+from reservation_worker.adapters.kafka.client_logs import ClientVoice, warn_of
 from reservation_worker.adapters.kafka.configuration import (
     KafkaConfig,
     Rebalancing,
@@ -22,7 +22,6 @@ from reservation_worker.adapters.kafka.configuration import (
 )
 from reservation_worker.adapters.kafka.errors import (
     error_of,
-    reason_of,
     says_broken,
     says_no_right,
     says_out_of_range,
@@ -100,6 +99,7 @@ class KafkaInputLog:
         self._rebalances_total = 0
         self._interrupted = False
         """Since the last poll returned, partitions were shared out, or no broker answered."""
+        self._is_settled = False
         self._paused_topics: frozenset[str] = frozenset()
         self._gauges = PartitionGauges(parts.topics, parts.metrics, parts.clock)
         self._producer = TransactionalProducer(
@@ -159,7 +159,8 @@ class KafkaInputLog:
         self._gauges.measure(self._consumer, read_up_to)
         revoked, self._changed = frozenset(self._changed), set()
         interrupted, self._interrupted = self._interrupted, False
-        return Polled(records, read_up_to, revoked, membership, interrupted)
+        settled = self._is_settled
+        return Polled(records, read_up_to, revoked, membership, interrupted, settled)
 
     def held(self) -> frozenset[Partition]:
         """Return the partitions that are assigned to this member."""
@@ -252,18 +253,7 @@ class KafkaInputLog:
             self._parts.tell_problem(
                 f"The group {group_id} of the inputs cannot be joined: {sentence_of(error)}."
             )
-        self._warn(error, topic, number)
-
-    def _warn(self, error: KafkaError, topic: str | None = None, number: int | None = None) -> None:
-        self._logger.warning(
-            CLIENT_WARNED,
-            client=ROLE,
-            code=error.name(),
-            reason=reason_of(error).value,
-            topic=topic,
-            partition=number,
-            detail=sentence_of(error),
-        )
+        warn_of(ROLE, error, topic, number)
 
     def _look_closely(self) -> None:
         """Find out why positions are not in their partitions: another topic is read from its start.
@@ -343,7 +333,7 @@ class KafkaInputLog:
         """Begin at the committed offsets. Must not raise: the client would drop records."""
         assigned = {(partition.topic, partition.partition) for partition in partitions}
         self._rebalances_total += 1
-        self._interrupted = True
+        self._interrupted = self._is_settled = True
         self._membership.forget()
         self._held |= assigned
         self._changed |= assigned
@@ -368,7 +358,7 @@ class KafkaInputLog:
                 consumer.pause(paused)
         except KafkaException as exception:
             self._unpositioned |= assigned
-            self._warn(error_of(exception))
+            warn_of(ROLE, error_of(exception), None)
 
     def _on_revoke(self, _consumer: Consumer, partitions: list[TopicPartition]) -> None:
         self._forget(partitions, RebalanceKind.REVOKED, PARTITIONS_REVOKED)
@@ -381,6 +371,8 @@ class KafkaInputLog:
         revoked = {(partition.topic, partition.partition) for partition in partitions}
         self._rebalances_total += 1
         self._interrupted = True
+        if kind is RebalanceKind.LOST or not self._incremental:
+            self._is_settled = False
         self._membership.forget()
         self._held -= revoked
         self._unpositioned -= revoked

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from typing import Final
 
 import structlog
-from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
+from confluent_kafka import Consumer, KafkaException, TopicPartition
 
-from reservation_worker.adapters.kafka.client_logs import ClientVoice
+from reservation_worker.adapters.kafka.client_logs import ClientVoice, warn_of
 from reservation_worker.adapters.kafka.configuration import (
     SHARDS_GROUP_SUFFIX,
     KafkaConfig,
@@ -16,7 +16,6 @@ from reservation_worker.adapters.kafka.configuration import (
 )
 from reservation_worker.adapters.kafka.errors import (
     error_of,
-    reason_of,
     says_broken,
     says_no_right,
     says_unknown_topic,
@@ -29,7 +28,6 @@ from reservation_worker.adapters.kafka.watched import WatchedConsumer
 from reservation_worker.ports import Clock, FatallyBroken, OwnedShards, Position
 from reservation_worker.telemetry.labels import RebalanceKind
 from reservation_worker.telemetry.log_events import (
-    CLIENT_WARNED,
     PARTITIONS_ASSIGNED,
     PARTITIONS_LOST,
     PARTITIONS_REVOKED,
@@ -142,17 +140,7 @@ class KafkaShardGroup:
                 f"The group {self._group_id} of the shards (topic {self._topic}) cannot be joined: "
                 f"{sentence_of(error)}."
             )
-        self._warn(error)
-
-    def _warn(self, error: KafkaError) -> None:
-        self._logger.warning(
-            CLIENT_WARNED,
-            client=ROLE,
-            code=error.name(),
-            reason=reason_of(error).value,
-            topic=self._topic,
-            detail=sentence_of(error),
-        )
+        warn_of(ROLE, error, self._topic)
 
     def _on_assign(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         """Own these shards from now on. Must not raise: the client would swallow it."""
@@ -173,7 +161,7 @@ class KafkaShardGroup:
             if starts:
                 consumer.pause(starts)
         except KafkaException as exception:
-            self._warn(error_of(exception))
+            warn_of(ROLE, error_of(exception), self._topic)
 
     def _on_revoke(self, _consumer: Consumer, partitions: list[TopicPartition]) -> None:
         self._forget(partitions, RebalanceKind.REVOKED, PARTITIONS_REVOKED)

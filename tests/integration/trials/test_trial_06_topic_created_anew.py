@@ -31,7 +31,10 @@ def test_nothing_of_a_topic_that_was_created_anew_is_skipped(new_stage: NewStage
         shards_total=1,
         input_partitions=1,
         # Longer than the topics take: the worker comes back as the member that it was.
-        settings={"RESERVATION_KAFKA__SESSION_TIMEOUT_MS": "20000"},
+        settings={
+            "RESERVATION_KAFKA__SESSION_TIMEOUT_MS": "20000",
+            "RESERVATION_PROCESS__REJOIN_TIMEOUT_MS": "40000",
+        },
     )
     operator = Operator(stage.cluster.bootstrap_servers)
     worker = stage.open_shop(accounts=[ACCOUNT])
