@@ -156,8 +156,9 @@ def why_broken(error: KafkaError) -> str:
     """Say why a consumer cannot be used any more, and what to do."""
     if "group.instance.id" in error.str():
         return (
-            "Another process has taken this one's place in its group: it has the same group and "
-            "the same worker slot. Nothing is lost. Give each process a slot of its own."
+            "This process lost its place in its group, which it holds by its name: another one has "
+            "the same group and worker slot (give each a slot of its own), or a broker stood still "
+            "and has forgotten it (start it again). Nothing is lost."
         )
     return f"The consumer is broken: {error.str()}"
 
