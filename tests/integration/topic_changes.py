@@ -21,7 +21,10 @@ class Operator:
         self._admin = AdminClient({"bootstrap.servers": bootstrap_servers, **QUIET})
 
     def set_up(self, name: str, config: Mapping[str, str]) -> None:
-        """Change how a topic is set up."""
+        """Change how a topic is set up; return once the brokers say so themselves.
+
+        The controller answers first: asked at once, 2 of 200 changes were not told yet.
+        """
         entries = [
             ConfigEntry(key, value, incremental_operation=AlterConfigOpType.SET)
             for key, value in config.items()
@@ -29,6 +32,13 @@ class Operator:
         resource = ConfigResource(ResourceType.TOPIC, name, incremental_configs=entries)
         for answer in self._admin.incremental_alter_configs([resource]).values():
             answer.result(TIMEOUT_SECONDS)
+
+        def told() -> bool:
+            asked = ConfigResource(ResourceType.TOPIC, name)
+            settings = self._admin.describe_configs([asked])[asked].result(TIMEOUT_SECONDS)
+            return all(settings[key].value == value for key, value in config.items())
+
+        wait_until(told, timeout_ms=20_000, what=f"{name} is set up as {config}")
 
     def add_partitions(self, names: Sequence[str], partitions_total: int) -> None:
         """Let topics have so many partitions."""
