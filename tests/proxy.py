@@ -28,6 +28,14 @@ class Proxy:
         """Of each connection that was made; shut: what comes from its client waits."""
         self._accepting = Thread(target=self._accept, daemon=True)
         self._pumping: list[Thread] = []
+        self._sent: list[bytearray] = []
+        """What each client has sent by now; those that connected first stand first."""
+
+    @property
+    def sent(self) -> list[bytes]:
+        """What each of the clients has sent by now."""
+        with self._lock:
+            return [bytes(one) for one in self._sent]
 
     @property
     def port(self) -> int:
@@ -100,19 +108,29 @@ class Proxy:
                 near.close()
                 continue
             gate, open_gate = Event(), Event()
+            sent = bytearray()
             gate.set()
             open_gate.set()
             with self._lock:
                 self._open += (near, far)
                 self._gates.append(gate)
-            for source, sink, through in ((near, far, gate), (far, near, open_gate)):
-                thread = Thread(target=self._pump, args=(source, sink, through), daemon=True)
+                self._sent.append(sent)
+            for source, sink, through, kept in (
+                (near, far, gate, sent),
+                (far, near, open_gate, None),
+            ):
+                thread = Thread(target=self._pump, args=(source, sink, through, kept), daemon=True)
                 self._pumping.append(thread)
                 thread.start()
 
-    def _pump(self, source: socket.socket, sink: socket.socket, gate: Event) -> None:
+    def _pump(
+        self, source: socket.socket, sink: socket.socket, gate: Event, kept: bytearray | None
+    ) -> None:
         with suppress(OSError):
             while chunk := source.recv(CHUNK_BYTES):
+                if kept is not None:
+                    with self._lock:
+                        kept += chunk
                 gate.wait()
                 if self._forwards.is_set():
                     sink.sendall(chunk)
