@@ -26,7 +26,6 @@ from reservation_worker.adapters.kafka.errors import error_of
 from reservation_worker.adapters.kafka.topic_questions import (
     DescribedTopic,
     TopicQuestions,
-    described,
 )
 from reservation_worker.ports import Clock, Partition
 from reservation_worker.telemetry.log_events import TOPIC_CREATED_ANEW
@@ -115,7 +114,7 @@ class HeldPositions:
         if self._asked and all(answer.done() for answer in self._asked.values()):
             answers, self._asked = self._asked, {}
             try:
-                self._take(described(answers))
+                self._take(self._questions.described(answers))
             except KafkaException:
                 return
         if self._topics and not self._asked and self._now_ms() >= self._look_at_ms:

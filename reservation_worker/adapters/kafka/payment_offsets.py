@@ -9,6 +9,7 @@ from reservation_worker.adapters.kafka.client_logs import ClientVoice
 from reservation_worker.adapters.kafka.configuration import KafkaConfig, reader_options
 from reservation_worker.adapters.kafka.errors import error_of, reason_of, sentence_of
 from reservation_worker.adapters.kafka.held_positions import topic_in
+from reservation_worker.adapters.kafka.renewing import Renewing
 from reservation_worker.adapters.kafka.topic_questions import DescribedTopic, TopicQuestions
 from reservation_worker.adapters.kafka.watched import WatchedConsumer
 from reservation_worker.adapters.kafka.watermarks import Edge
@@ -30,7 +31,9 @@ class KafkaPaymentOffsets:
         # moving: confluentinc/confluent-kafka-javascript#374.
         options = reader_options(config, ROLE)
         self._voice = ClientVoice(options)
-        self._consumer = WatchedConsumer({**options, **self._voice.options}, config)
+        self._consumers = Renewing(
+            lambda: WatchedConsumer({**options, **self._voice.options}, config)
+        )
 
     def ends(self) -> PaymentEnds:
         """Return the end of every partition, records of open transactions included.
@@ -51,15 +54,16 @@ class KafkaPaymentOffsets:
         topic = self._described()
         if topic.topic_id != topic_id:
             raise BrokerUnavailable(f"The topic {self._topic} is being created anew.")
+        consumer = self._consumers.client
         try:
-            answers = self._consumer.committed(
-                self._partitions(topic), timeout=self._request_seconds
-            )
+            answers = consumer.committed(self._partitions(topic), timeout=self._request_seconds)
         except KafkaException as exception:
-            raise self._explained(error_of(exception)) from exception
+            self._consumers.unanswered()
+            raise self._explained(error_of(exception), consumer) from exception
+        self._consumers.answered()
         for answer in answers:
             if answer.error is not None:
-                raise self._explained(answer.error)
+                raise self._explained(answer.error, consumer)
         return {
             answer.partition: answer.offset
             for answer in answers
@@ -75,7 +79,7 @@ class KafkaPaymentOffsets:
     def _partitions(self, topic: DescribedTopic) -> list[TopicPartition]:
         return [TopicPartition(self._topic, number) for number in range(topic.partitions)]
 
-    def _explained(self, error: KafkaError) -> BrokerUnavailable:
+    def _explained(self, error: KafkaError, consumer: WatchedConsumer) -> BrokerUnavailable:
         doing = f"Reading what the group {self._group_id} has committed of {self._topic}"
         # Nothing is assigned to it: polling does nothing but hear of its troubles.
-        return self._voice.explained(error, doing, self._consumer)
+        return self._voice.explained(error, doing, consumer)

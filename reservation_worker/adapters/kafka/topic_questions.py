@@ -20,6 +20,7 @@ from reservation_worker.adapters.kafka.errors import (
     says_no_right,
     says_unknown_topic,
 )
+from reservation_worker.adapters.kafka.renewing import Renewing
 from reservation_worker.adapters.kafka.watched import WatchedAdmin
 from reservation_worker.adapters.kafka.watermarks import Edge, edge_offsets
 from reservation_worker.ports import Partition
@@ -50,18 +51,18 @@ Described = Mapping[str, DescribedTopic | KafkaError]
 
 
 class TopicQuestions:
-    """One admin client of its own; each question is bounded by the request timeout."""
+    """Admin clients of its own; each question is bounded by the request timeout."""
 
     def __init__(self, config: KafkaConfig, role: str) -> None:
         options = connection_options(config, role)
         self.voice = ClientVoice(options)
         self._seconds = config.request_timeout_ms / 1000
-        self._admin = WatchedAdmin({**options, **self.voice.options}, config)
+        self._admins = Renewing(lambda: WatchedAdmin({**options, **self.voice.options}, config))
 
     @property
     def admin(self) -> AdminClient:
-        """The client, for what is not a question."""
-        return self._admin
+        """The client of now, for what is not a question."""
+        return self._admins.client
 
     def describe(self, names: Sequence[str]) -> Described:
         """Ask which topics there are, and which ones they are.
@@ -69,9 +70,10 @@ class TopicQuestions:
         Raises:
             BrokerUnavailable: Kafka does not answer.
         """
+        admin = self._admins.client
         try:
-            return described(
-                self._admin.describe_topics(
+            return self.described(
+                admin.describe_topics(
                     TopicCollection(list(names)),
                     include_authorized_operations=True,
                     request_timeout=self._seconds,
@@ -80,20 +82,35 @@ class TopicQuestions:
         except KafkaException as exception:
             self._find_brokers()
             raise self.voice.explained(
-                error_of(exception), f"Asking for the topics {', '.join(names)}", self._admin
+                error_of(exception), f"Asking for the topics {', '.join(names)}", admin
             ) from exception
+
+    def described(self, answers: Mapping[str, "Future[TopicDescription]"]) -> Described:
+        """Take the answers of `begin_describing`; waits for them if need be.
+
+        Raises:
+            KafkaException: Kafka does not answer.
+        """
+        try:
+            found = _described(answers)
+        except KafkaException:
+            self._admins.unanswered()
+            raise
+        self._admins.answered()
+        return found
 
     def _find_brokers(self) -> None:
         """Learn who is there: the client goes on asking a broker that is gone for half a minute."""
         with suppress(KafkaException):
-            self._admin.list_topics(timeout=self._seconds)
+            self._admins.client.list_topics(timeout=self._seconds)
 
     def begin_describing(self, names: Sequence[str]) -> Mapping[str, "Future[TopicDescription]"]:
         """Ask without waiting; `described` takes the answers."""
-        self._admin.poll(0)
+        admin = self._admins.client
+        admin.poll(0)
         # Not the watched call, which waits for the answers.
         answers: Mapping[str, Future[TopicDescription]] = AdminClient.describe_topics(
-            self._admin,
+            admin,
             TopicCollection(list(names)),
             include_authorized_operations=True,
             request_timeout=self._seconds,
@@ -109,7 +126,8 @@ class TopicQuestions:
         resources = [ConfigResource(ResourceType.TOPIC, name) for name in names]
         if not resources:
             return {}
-        answers = self._admin.describe_configs(resources, request_timeout=self._seconds)
+        admin = self._admins.client
+        answers = admin.describe_configs(resources, request_timeout=self._seconds)
         found: dict[str, Mapping[str, str] | KafkaError] = {}
         for resource, answer in answers.items():
             try:
@@ -117,8 +135,9 @@ class TopicQuestions:
             except KafkaException as exception:
                 error = error_of(exception)
                 if not (says_no_right(error) or says_unknown_topic(error)):
+                    self._admins.unanswered()
                     raise self.voice.explained(
-                        error, f"Asking how the topic {resource.name} is set up", self._admin
+                        error, f"Asking how the topic {resource.name} is set up", admin
                     ) from exception
                 found[resource.name] = error
             else:
@@ -132,20 +151,16 @@ class TopicQuestions:
             BrokerUnavailable: Kafka does not answer, or a partition has no leader.
         """
         try:
-            return edge_offsets(self._admin, partitions, edge, self._seconds)
+            return edge_offsets(self._admins.client, partitions, edge, self._seconds)
         except KafkaException as exception:
+            self._admins.unanswered()
             names = ", ".join(f"{one.topic}-{one.partition}" for one in partitions)
             raise self.voice.explained(
                 error_of(exception), f"Asking for the {edge.name.lower()} offsets of {names}"
             ) from exception
 
 
-def described(answers: Mapping[str, "Future[TopicDescription]"]) -> Described:
-    """Take the answers; waits for them if need be.
-
-    Raises:
-        KafkaException: Kafka does not answer.
-    """
+def _described(answers: Mapping[str, "Future[TopicDescription]"]) -> Described:
     found: dict[str, DescribedTopic | KafkaError] = {}
     for name, answer in answers.items():
         try:

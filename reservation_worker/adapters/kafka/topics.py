@@ -57,7 +57,6 @@ class TopicAdmin:
     def __init__(self, config: KafkaConfig) -> None:
         self._timeout_seconds = config.request_timeout_ms / 1000
         self._questions = TopicQuestions(config, ROLE)
-        self._admin = self._questions.admin
 
     def cluster_id(self) -> str:
         """Return the name that the cluster gave itself when it was made.
@@ -66,7 +65,7 @@ class TopicAdmin:
             BrokerUnavailable: Kafka does not answer.
         """
         try:
-            metadata = self._admin.list_topics(timeout=self._timeout_seconds)
+            metadata = self._questions.admin.list_topics(timeout=self._timeout_seconds)
         except KafkaException as exception:
             raise BrokerUnavailable(error_of(exception).str()) from exception
         # Some brokers have none; the stubs do not know.
@@ -105,7 +104,7 @@ class TopicAdmin:
         """
         if not plan.create:
             return ()
-        answers = self._admin.create_topics(
+        answers = self._questions.admin.create_topics(
             [
                 NewTopic(
                     topic.name,
@@ -154,10 +153,10 @@ class TopicAdmin:
             BrokerUnavailable: Kafka does not answer.
         """
         try:
-            metadata = self._admin.list_topics(timeout=self._timeout_seconds)
+            metadata = self._questions.admin.list_topics(timeout=self._timeout_seconds)
         except KafkaException as exception:
             raise self._questions.voice.explained(
-                error_of(exception), "Asking for the topics", self._admin
+                error_of(exception), "Asking for the topics", self._questions.admin
             ) from exception
         return {
             name: len(topic.partitions)
@@ -170,7 +169,7 @@ class TopicAdmin:
         waiting = set(names)
         pause = Event()
         for _ in range(LEADER_LOOKS_MAX):
-            metadata = self._admin.list_topics(timeout=self._timeout_seconds)
+            metadata = self._questions.admin.list_topics(timeout=self._timeout_seconds)
             for name in tuple(waiting):
                 topic = metadata.topics.get(name)
                 if topic and topic.partitions and not topic.error:
