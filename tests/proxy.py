@@ -15,8 +15,10 @@ POLL_SECONDS = 0.1
 class Proxy:
     """Listens on a port of the loopback; what is connected stays so while bytes are swallowed."""
 
-    def __init__(self, target_port: int) -> None:
+    def __init__(self, target_port: int, changed: tuple[bytes, bytes] = (b"", b"")) -> None:
+        """Forward to a port; of what comes from there, the first bytes become the second."""
         self._target_port = target_port
+        self._changed = changed
         self._listener = socket.create_server((LOOPBACK, 0))
         self._listener.settimeout(POLL_SECONDS)
         self._forwards = Event()
@@ -105,17 +107,25 @@ class Proxy:
             with self._lock:
                 self._open += (near, far)
                 self._gates.append(gate)
-            for source, sink, through in ((near, far, gate), (far, near, open_gate)):
-                thread = Thread(target=self._pump, args=(source, sink, through), daemon=True)
+            pumps = ((near, far, gate, (b"", b"")), (far, near, open_gate, self._changed))
+            for pump in pumps:
+                thread = Thread(target=self._pump, args=pump, daemon=True)
                 self._pumping.append(thread)
                 thread.start()
 
-    def _pump(self, source: socket.socket, sink: socket.socket, gate: Event) -> None:
+    def _pump(
+        self,
+        source: socket.socket,
+        sink: socket.socket,
+        gate: Event,
+        changed: tuple[bytes, bytes],
+    ) -> None:
+        before, after = changed
         with suppress(OSError):
             while chunk := source.recv(CHUNK_BYTES):
                 gate.wait()
                 if self._forwards.is_set():
-                    sink.sendall(chunk)
+                    sink.sendall(chunk.replace(before, after) if before else chunk)
         for one in (source, sink):
             with suppress(OSError):
                 one.shutdown(socket.SHUT_RDWR)
