@@ -125,6 +125,26 @@ def test_a_position_of_the_old_topic_is_noticed_by_whoever_starts(
     asking.close()
 
 
+def test_what_was_read_of_the_old_topic_is_committed_as_such(
+    start: Callable[[], Reader], anew: Anew, topics: ShopTopics, config: KafkaConfig
+) -> None:
+    """Also by who knows by then that another one is there: its offsets are not of that one."""
+    anew.fill(PAYMENTS, OLD)
+    payments = KafkaPaymentOffsets(config, topics.name(PAYMENTS))
+    before = payments.ends().topic_id
+    reader = start()
+    reader.poll_until(lambda: reader.values == OLD, "the old topic is read")
+    anew.create(PAYMENTS, NEW)
+    partition = (topics.name(PAYMENTS), 0)
+    assert reader.log._positions.look_closely(partition)  # noqa: SLF001
+    reader.log.commit({partition: len(OLD)}, (), reader.membership)
+    asking = Consumer({"bootstrap.servers": config.bootstrap_servers, "group.id": config.group_id})
+    (committed,) = asking.committed([TopicPartition(*partition)], timeout=10)
+    asking.close()
+    assert (len(OLD), f"v1;topic={before}") == (committed.offset, committed.metadata)
+    assert {} == payments.committed_offsets(payments.ends().topic_id)
+
+
 def test_an_offset_that_an_operator_has_set_is_taken_as_it_is(
     start: Callable[[], Reader], anew: Anew, topics: ShopTopics, config: KafkaConfig
 ) -> None:
