@@ -1,5 +1,6 @@
 """What is published of a shard, read back from a real Kafka to restore the shard from."""
 
+from contextlib import suppress
 from dataclasses import replace
 
 import pytest
@@ -78,6 +79,19 @@ class Owner:
         self._producer.abort_transaction()
 
 
+def begun(outputs: KafkaOutputs) -> ReadBack[PublishedRecord]:
+    """Begin to read the shard back, once the brokers have told each other who leads it."""
+    readings: list[ReadBack[PublishedRecord]] = []
+
+    def is_begun() -> bool:
+        with suppress(BrokerUnavailable):
+            readings.append(outputs.read_back(SHARD))
+        return bool(readings)
+
+    wait_until(is_begun, timeout_ms=20_000, what="the brokers tell the ends")
+    return readings[0]
+
+
 def read_all(reading: ReadBack[PublishedRecord]) -> list[tuple[OutputTopic, bytes, bytes | None]]:
     """Return everything that a pass gives."""
     found: list[tuple[OutputTopic, bytes, bytes | None]] = []
@@ -103,7 +117,7 @@ def test_stocks_come_before_reservations_and_only_what_is_committed(
     owner.abort()
     owner.publish(7, (RESERVATION, "a/2", b"3"), (STOCK, "a/m/s", b"4"), (STOCK, "a/m/t", b"5"))
     owner.publish(8, (RESERVATION, "a/1", None))
-    reading = outputs.read_back(SHARD)
+    reading = begun(outputs)
     assert 0 < reading.records_left
     owner.publish(10, (RESERVATION, "a/3", b"later"), (STOCK, "a/m/s", b"later"))
     assert read_all(reading) == [
@@ -127,7 +141,7 @@ def test_a_transaction_that_is_open_must_end_first(topics: ShopTopics, config: K
     owner.publish(1, (STOCK, "a/m/s", b"1"))
     former.begin(2, (STOCK, "a/m/s", b"2"))
     quick = replace(config, request_timeout_ms=3_000)
-    reading = KafkaOutputs(quick, topics.output_names, MachineClock()).read_back(SHARD)
+    reading = begun(KafkaOutputs(quick, topics.output_names, MachineClock()))
     with pytest.raises(BrokerUnavailable, match="still open"):
         read_all(reading)
     assert not reading.finished

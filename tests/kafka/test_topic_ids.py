@@ -20,7 +20,7 @@ ORDERS = "order-completed"
 PAYMENTS = "payment-approved"
 OLD = [b"old-%d" % number for number in range(3)]
 NEW = [b"new-%d" % number for number in range(5)]
-NOTICED_MS = 60_000
+NOTICED_MS = 30_000
 """Topics are asked for every two seconds."""
 
 
