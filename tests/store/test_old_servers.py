@@ -33,7 +33,9 @@ def saying(empty_valkey: str) -> Iterator[Callable[[str], redis.Redis]]:
             port = urlsplit(empty_valkey).port
             assert port is not None
             proxy = stack.enter_context(Proxy(port, changed))
-            return stack.enter_context(client_of(f"redis://{LOOPBACK}:{proxy.port}/0"))
+            client = client_of(f"redis://{LOOPBACK}:{proxy.port}/0")
+            stack.callback(client.close)
+            return client
 
         yield connected
 
