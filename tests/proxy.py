@@ -1,7 +1,9 @@
 """A TCP proxy of the tests' own: forwards, swallows, or turns to another server."""
 
 import socket
+from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from threading import Event, Lock, Thread
 from types import TracebackType
 from typing import Self
@@ -15,8 +17,10 @@ POLL_SECONDS = 0.1
 class Proxy:
     """Listens on a port of the loopback; what is connected stays so while bytes are swallowed."""
 
-    def __init__(self, target_port: int) -> None:
+    def __init__(self, target_port: int, changed: tuple[bytes, bytes] = (b"", b"")) -> None:
+        """Forward to a port; of what comes from there, the first bytes become the second."""
         self._target_port = target_port
+        self._changed = changed
         self._listener = socket.create_server((LOOPBACK, 0))
         self._listener.settimeout(POLL_SECONDS)
         self._forwards = Event()
@@ -115,25 +119,34 @@ class Proxy:
                 self._open += (near, far)
                 self._gates.append(gate)
                 self._sent.append(sent)
-            for source, sink, through, kept in (
-                (near, far, gate, sent),
-                (far, near, open_gate, None),
-            ):
-                thread = Thread(target=self._pump, args=(source, sink, through, kept), daemon=True)
+            there = (near, far, gate, partial(self._kept, sent))
+            for pump in (there, (far, near, open_gate, self._replaced)):
+                thread = Thread(target=self._pump, args=pump, daemon=True)
                 self._pumping.append(thread)
                 thread.start()
 
+    def _kept(self, sent: bytearray, chunk: bytes) -> bytes:
+        with self._lock:
+            sent += chunk
+        return chunk
+
+    def _replaced(self, chunk: bytes) -> bytes:
+        before, after = self._changed
+        return chunk.replace(before, after) if before else chunk
+
     def _pump(
-        self, source: socket.socket, sink: socket.socket, gate: Event, kept: bytearray | None
+        self,
+        source: socket.socket,
+        sink: socket.socket,
+        gate: Event,
+        passed: Callable[[bytes], bytes],
     ) -> None:
         with suppress(OSError):
             while chunk := source.recv(CHUNK_BYTES):
-                if kept is not None:
-                    with self._lock:
-                        kept += chunk
+                through = passed(chunk)
                 gate.wait()
                 if self._forwards.is_set():
-                    sink.sendall(chunk)
+                    sink.sendall(through)
         for one in (source, sink):
             with suppress(OSError):
                 one.shutdown(socket.SHUT_RDWR)

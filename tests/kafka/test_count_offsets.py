@@ -4,12 +4,13 @@ import time
 from dataclasses import replace
 
 import pytest
-from confluent_kafka import ConsumerGroupTopicPartitions, Producer, TopicPartition
+from confluent_kafka import Consumer, ConsumerGroupTopicPartitions, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewPartitions
 
 from reservation_worker.adapters.kafka.configuration import KafkaConfig
 from reservation_worker.adapters.kafka.count_offsets import KafkaCountOffsets
+from reservation_worker.adapters.kafka.held_positions import topic_text
 from reservation_worker.ports import BrokerUnavailable, CountsAnswer, CountsOfPartition
 from tests.kafka.shop_topics import ShopTopics
 from tests.waiting import wait_until
@@ -84,6 +85,21 @@ def test_it_tells_what_any_member_has_committed_and_of_new_partitions(
         timeout_ms=ANSWER_TIMEOUT_MS,
         what="both partitions are told of",
     )
+
+
+def test_what_is_committed_of_the_topic_before_counts_for_nothing(
+    topics: ShopTopics, config: KafkaConfig
+) -> None:
+    """It was deleted and created anew: nobody has applied these counts yet."""
+    name = topics.name(COUNTS)
+    topics.send(COUNTS, b"{}")
+    topics.flush()
+    asking = Consumer({"bootstrap.servers": config.bootstrap_servers, "group.id": config.group_id})
+    of_another = TopicPartition(name, 0, 1, topic_text("another"))
+    asking.commit(offsets=[of_another], asynchronous=False)
+    asking.close()
+    counts = KafkaCountOffsets(config, name)
+    assert CountsAnswer({0: CountsOfPartition(0, 1, None)}, {}) == answer(counts)
 
 
 def test_a_question_ends_although_no_broker_answers(config: KafkaConfig) -> None:

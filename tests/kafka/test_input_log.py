@@ -7,13 +7,18 @@ import pytest
 from confluent_kafka import Producer
 from prometheus_client import CollectorRegistry
 
-from reservation_worker.adapters.kafka.configuration import KafkaConfig, Rebalancing
+from reservation_worker.adapters.kafka.configuration import (
+    METADATA_REFRESH_INTERVAL_MS,
+    KafkaConfig,
+    Rebalancing,
+)
 from reservation_worker.adapters.kafka.input_log import InputLogParts, KafkaInputLog
 from reservation_worker.adapters.kafka.payment_offsets import KafkaPaymentOffsets
 from reservation_worker.contracts.records import DeadLetter, Record
 from reservation_worker.ports import FatallyBroken, Membership, OwnershipLost, Partition
 from reservation_worker.telemetry.metrics import Metrics
 from tests.clocks import MachineClock
+from tests.integration.topic_changes import Operator
 from tests.kafka.shop_topics import ShopTopics
 from tests.kafka.worker_parts import turn_until
 
@@ -65,9 +70,16 @@ def start(topics: ShopTopics, config: KafkaConfig) -> Iterator[Callable[..., Rea
     readers: list[Reader] = []
 
     def start_one(
-        slot: str = "first", rebalancing: Rebalancing = Rebalancing.COOPERATIVE
+        slot: str = "first",
+        rebalancing: Rebalancing = Rebalancing.COOPERATIVE,
+        metadata_refresh_interval_ms: int = METADATA_REFRESH_INTERVAL_MS,
     ) -> Reader:
-        changed = replace(config, worker_slot=slot, rebalancing=rebalancing)
+        changed = replace(
+            config,
+            worker_slot=slot,
+            rebalancing=rebalancing,
+            metadata_refresh_interval_ms=metadata_refresh_interval_ms,
+        )
         readers.append(Reader(topics, changed))
         return readers[-1]
 
@@ -216,6 +228,22 @@ def test_a_committed_offset_out_of_range_stops_the_reader(
     reader.log.seek_to_committed()
     with pytest.raises(FatallyBroken, match="not in the partition"):
         reader.poll_until(lambda: False, "the reader stops")
+
+
+def test_a_partition_that_is_added_is_read_after_the_next_refresh(
+    start: Callable[..., Reader], topics: ShopTopics, config: KafkaConfig
+) -> None:
+    """Nothing expires until its payments are: the client's own five minutes would be too long."""
+    reader = start(metadata_refresh_interval_ms=500)
+    reader.poll_until(lambda: len(reader.ends) == 5, "all ends are told")
+    payments = topics.name("payment-approved")
+    Operator(config.bootstrap_servers).add_partitions([payments], 2)
+    turn_until(
+        reader.poll,
+        lambda: reader.ends.get((payments, 1)) == 0,
+        "the new partition is read",
+        timeout_ms=60_000,
+    )
 
 
 def test_headers_and_timestamps_are_read_as_they_were_written(

@@ -5,10 +5,14 @@ from contextlib import contextmanager
 from dataclasses import replace
 
 import pytest
-from confluent_kafka import Producer, TopicPartition
+from confluent_kafka import Consumer, Producer, TopicPartition
 from prometheus_client import CollectorRegistry
 
-from reservation_worker.adapters.kafka.configuration import KafkaConfig, Rebalancing
+from reservation_worker.adapters.kafka.configuration import (
+    SHARDS_GROUP_SUFFIX,
+    KafkaConfig,
+    Rebalancing,
+)
 from reservation_worker.adapters.kafka.membership import MembershipCapture
 from reservation_worker.adapters.kafka.positions import position_text
 from reservation_worker.adapters.kafka.shard_group import KafkaShardGroup, ShardsTopic
@@ -23,6 +27,7 @@ from reservation_worker.ports import (
 )
 from reservation_worker.telemetry.metrics import Metrics
 from tests.clocks import MachineClock
+from tests.integration.topic_changes import Operator
 from tests.kafka.shop_topics import SHARDS_TOTAL, ShopTopics
 from tests.kafka.worker_parts import turn_until
 
@@ -119,6 +124,33 @@ def test_a_position_is_read_as_it_was_committed(start: Callable[..., Owner]) -> 
     assert {0: None, 1: None} == owner.group.positions((0, 1))
     owner.mint(1)
     assert {0: None, 1: POSITION} == owner.group.positions((0, 1))
+
+
+def test_a_position_that_an_operator_has_reset_is_none(
+    start: Callable[..., Owner], topics: ShopTopics, config: KafkaConfig
+) -> None:
+    """`kafka-consumer-groups --reset-offsets` leaves no metadata: it says nothing of steps."""
+    group_id = config.group_id + SHARDS_GROUP_SUFFIX
+    asking = Consumer({"bootstrap.servers": config.bootstrap_servers, "group.id": group_id})
+    asking.commit(offsets=[TopicPartition(topics.layout.shards, 0, 0)], asynchronous=False)
+    asking.close()
+    assert {0: None} == start("first").group.positions((0,))
+
+
+def test_partitions_beyond_the_number_of_shards_are_left_alone(
+    start: Callable[..., Owner], topics: ShopTopics, config: KafkaConfig
+) -> None:
+    """Somebody has added them: they are assigned, and stand for nothing."""
+    Operator(config.bootstrap_servers).add_partitions([topics.layout.shards], SHARDS_TOTAL + 2)
+    owner = start("first")
+    consumer = owner.group._consumer  # noqa: SLF001
+    poll_until(
+        lambda: len(consumer.assignment()) == SHARDS_TOTAL + 2,
+        "all partitions are assigned",
+        owner,
+    )
+    owner.poll()
+    assert owner.shards == ALL_SHARDS
 
 
 def test_a_position_of_a_newer_release_is_refused(

@@ -1,12 +1,14 @@
 """What is published of a shard, read back from a real Kafka to restore the shard from."""
 
+from contextlib import suppress
 from dataclasses import replace
 
 import pytest
-from confluent_kafka import Producer
+from confluent_kafka import Consumer, Message, Producer, TopicPartition
 
-from reservation_worker.adapters.kafka.configuration import KafkaConfig
+from reservation_worker.adapters.kafka.configuration import KafkaConfig, OptionValue
 from reservation_worker.adapters.kafka.outputs import KafkaOutputs
+from reservation_worker.adapters.kafka.read_back import KafkaReadBack, Pass, read_back_options
 from reservation_worker.contracts.records import OutputTopic, PublishedRecord
 from reservation_worker.ports import BrokerUnavailable, ReadBack
 from tests.clocks import MachineClock
@@ -16,6 +18,32 @@ from tests.waiting import wait_until
 Headers = list[tuple[str, str | bytes | None]] | None
 STOCK, RESERVATION = OutputTopic.STOCK_CHANGED, OutputTopic.RESERVATION_CHANGED
 SHARD = 1
+
+
+class Late(Consumer):
+    """Hands out one more record of what was assigned before, as one that was fetched already."""
+
+    def __init__(self, options: dict[str, OptionValue]) -> None:
+        super().__init__(dict(options))
+        self.late: list[Message] = []
+        self._partitions: list[TopicPartition] = []
+
+    def assign(self, partitions: list[TopicPartition]) -> None:
+        """Take a record of the partition that is given up."""
+        if self._partitions:
+            wait_until(self._has_fetched, timeout_ms=10_000, what="a record is fetched")
+        self._partitions = partitions
+        super().assign(partitions)
+
+    def poll(self, timeout: float = -1) -> Message | None:
+        """Hand out the late one first."""
+        return self.late.pop() if self.late else super().poll(timeout)
+
+    def _has_fetched(self) -> bool:
+        message = super().poll(0.1)
+        if message is not None and message.error() is None:
+            self.late.append(message)
+        return bool(self.late)
 
 
 class Owner:
@@ -51,6 +79,19 @@ class Owner:
         self._producer.abort_transaction()
 
 
+def begun(outputs: KafkaOutputs) -> ReadBack[PublishedRecord]:
+    """Begin to read the shard back, once the brokers have told each other who leads it."""
+    readings: list[ReadBack[PublishedRecord]] = []
+
+    def is_begun() -> bool:
+        with suppress(BrokerUnavailable):
+            readings.append(outputs.read_back(SHARD))
+        return bool(readings)
+
+    wait_until(is_begun, timeout_ms=20_000, what="the brokers tell the ends")
+    return readings[0]
+
+
 def read_all(reading: ReadBack[PublishedRecord]) -> list[tuple[OutputTopic, bytes, bytes | None]]:
     """Return everything that a pass gives."""
     found: list[tuple[OutputTopic, bytes, bytes | None]] = []
@@ -76,7 +117,7 @@ def test_stocks_come_before_reservations_and_only_what_is_committed(
     owner.abort()
     owner.publish(7, (RESERVATION, "a/2", b"3"), (STOCK, "a/m/s", b"4"), (STOCK, "a/m/t", b"5"))
     owner.publish(8, (RESERVATION, "a/1", None))
-    reading = outputs.read_back(SHARD)
+    reading = begun(outputs)
     assert 0 < reading.records_left
     owner.publish(10, (RESERVATION, "a/3", b"later"), (STOCK, "a/m/s", b"later"))
     assert read_all(reading) == [
@@ -100,10 +141,34 @@ def test_a_transaction_that_is_open_must_end_first(topics: ShopTopics, config: K
     owner.publish(1, (STOCK, "a/m/s", b"1"))
     former.begin(2, (STOCK, "a/m/s", b"2"))
     quick = replace(config, request_timeout_ms=3_000)
-    reading = KafkaOutputs(quick, topics.output_names, MachineClock()).read_back(SHARD)
+    reading = begun(KafkaOutputs(quick, topics.output_names, MachineClock()))
     with pytest.raises(BrokerUnavailable, match="still open"):
         read_all(reading)
     assert not reading.finished
     former.abort()
     assert [] == read_all(reading)
     assert 1 == reading.highest_step
+
+
+def test_what_comes_late_of_the_pass_before_is_not_of_this_one(
+    topics: ShopTopics, config: KafkaConfig
+) -> None:
+    """A stock would be restored as a reservation; one beyond the end would end the next pass."""
+    owner = Owner(topics)
+    owner.publish(1, (STOCK, "a/m/s", b"1"), (RESERVATION, "a/1", b"2"), (RESERVATION, "a/2", b"3"))
+    # Behind the end of the first pass: never to be returned. More than one reading takes.
+    owner.publish(2, *((STOCK, "a/m/s", b"later") for _ in range(5)))
+    consumer = Late(read_back_options(config))
+    names = topics.output_names
+    passes = [
+        Pass(STOCK, names[STOCK], SHARD, 0, 1),
+        Pass(RESERVATION, names[RESERVATION], SHARD, 0, 2),
+    ]
+    reading = KafkaReadBack(consumer, passes, config.request_timeout_ms, MachineClock())
+    assert read_all(reading) == [
+        (STOCK, b"a/m/s", b"1"),
+        (RESERVATION, b"a/1", b"2"),
+        (RESERVATION, b"a/2", b"3"),
+    ]
+    assert (1, []) == (reading.highest_step, consumer.late)
+    consumer.close()

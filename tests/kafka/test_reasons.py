@@ -3,6 +3,7 @@
 import pytest
 from confluent_kafka import KafkaError
 
+from reservation_worker.adapters.kafka.client_logs import ClientVoice
 from reservation_worker.adapters.kafka.configuration import KafkaConfig
 from reservation_worker.adapters.kafka.errors import reason_in, reason_of, sentence_of
 from reservation_worker.adapters.kafka.topic_questions import TopicQuestions
@@ -50,11 +51,35 @@ def test_the_library_tells_reasons_in_words_only(text: str, reason: LostReason) 
         (KafkaError.UNKNOWN_TOPIC_OR_PART, LostReason.UNKNOWN_TOPIC),
         (KafkaError._ALL_BROKERS_DOWN, LostReason.OTHER),  # noqa: SLF001
         (KafkaError.NOT_ENOUGH_REPLICAS, LostReason.NO_LEADER),
+        (KafkaError.SASL_AUTHENTICATION_FAILED, LostReason.AUTHENTICATION),
+        (KafkaError._AUTHENTICATION, LostReason.AUTHENTICATION),  # noqa: SLF001
+        (KafkaError._TIMED_OUT, LostReason.TIMED_OUT),  # noqa: SLF001
+        (KafkaError._RESOLVE, LostReason.UNRESOLVED),  # noqa: SLF001
     ],
 )
 def test_codes_have_reasons(code: int, reason: LostReason) -> None:
     """Where the brokers tell them."""
     assert reason is reason_of(KafkaError(code))
+
+
+def test_a_handshake_that_nobody_answered_is_no_refusal() -> None:
+    """The code says that somebody was refused; another password would change nothing."""
+    code = KafkaError._AUTHENTICATION  # noqa: SLF001
+    text = "SASL SCRAM-SHA-256 mechanism handshake failed: Local: Broker transport failure"
+    assert LostReason.DISCONNECTED is reason_of(KafkaError(code, text))
+
+
+def test_that_all_brokers_are_down_does_not_hide_why() -> None:
+    """The library says both, in this order; the call itself only that it timed out."""
+    voice = ClientVoice({"client.id": "test"})
+    tell = voice.options["error_cb"]
+    timed_out = KafkaError(KafkaError._TIMED_OUT)  # noqa: SLF001
+    assert voice.explained(timed_out, "Asking").reason is LostReason.TIMED_OUT
+    tell(KafkaError(KafkaError._AUTHENTICATION, "SASL authentication error"))  # noqa: SLF001
+    tell(KafkaError(KafkaError._ALL_BROKERS_DOWN, "1/1 brokers are down"))  # noqa: SLF001
+    assert voice.explained(timed_out, "Asking").reason is LostReason.AUTHENTICATION
+    no_right = KafkaError(KafkaError.TOPIC_AUTHORIZATION_FAILED)
+    assert voice.explained(no_right, "Asking").reason is LostReason.NO_RIGHT
 
 
 def test_a_missing_right_says_where_rights_are_listed() -> None:

@@ -20,6 +20,8 @@ ORDERS = "order-completed"
 PAYMENTS = "payment-approved"
 OLD = [b"old-%d" % number for number in range(3)]
 NEW = [b"new-%d" % number for number in range(5)]
+NOTICED_MS = 30_000
+"""Topics are asked for every two seconds."""
 
 
 class Anew:
@@ -91,7 +93,12 @@ def test_a_topic_created_anew_while_it_is_held_is_read_from_its_beginning(
     def turn() -> None:
         read_and_commit(reader)
 
-    turn_until(turn, lambda: set(NEW) <= set(reader.values), "all of the new topic is read")
+    turn_until(
+        turn,
+        lambda: set(NEW) <= set(reader.values),
+        "all of the new topic is read",
+        timeout_ms=NOTICED_MS,
+    )
 
 
 def test_a_position_of_the_old_topic_is_noticed_by_whoever_starts(
@@ -110,12 +117,32 @@ def test_a_position_of_the_old_topic_is_noticed_by_whoever_starts(
     anew.create(ORDERS, NEW)
     asking.commit(offsets=[of_the_old], asynchronous=False)
     heir = start()
-    heir.poll_until(lambda: len(heir.values) >= len(NEW), "the heir reads")
+    heir.poll_until(lambda: NEW[-1] in heir.values, "the heir has read the last one")
     assert heir.values == NEW
     heir.log.commit(heir.ends, (), heir.membership)
     (of_the_new,) = asking.committed([orders], timeout=10)
     assert of_the_new.metadata != of_the_old.metadata
     asking.close()
+
+
+def test_what_was_read_of_the_old_topic_is_committed_as_such(
+    start: Callable[[], Reader], anew: Anew, topics: ShopTopics, config: KafkaConfig
+) -> None:
+    """Also by who knows by then that another one is there: its offsets are not of that one."""
+    anew.fill(PAYMENTS, OLD)
+    payments = KafkaPaymentOffsets(config, topics.name(PAYMENTS))
+    before = payments.ends().topic_id
+    reader = start()
+    reader.poll_until(lambda: reader.values == OLD, "the old topic is read")
+    anew.create(PAYMENTS, NEW)
+    partition = (topics.name(PAYMENTS), 0)
+    assert reader.log._positions.look_closely(partition)  # noqa: SLF001
+    reader.log.commit({partition: len(OLD)}, (), reader.membership)
+    asking = Consumer({"bootstrap.servers": config.bootstrap_servers, "group.id": config.group_id})
+    (committed,) = asking.committed([TopicPartition(*partition)], timeout=10)
+    asking.close()
+    assert (len(OLD), f"v1;topic={before}") == (committed.offset, committed.metadata)
+    assert {} == payments.committed_offsets(payments.ends().topic_id)
 
 
 def test_an_offset_that_an_operator_has_set_is_taken_as_it_is(
