@@ -78,6 +78,8 @@ def test_another_password_of_redis_is_read_from_its_file(
             **QUICK,
             "RESERVATION_REDIS__USERNAME": "worker",
             "RESERVATION_REDIS__PASSWORD_FILE": str(file),
+            # Of no use to this client; it may be one all the same.
+            "RESERVATION_KAFKA__EXTRA": '{"sasl.oauthbearer.extensions": "tenant=hush-third"}',
         }
     )
     with stage.redis() as client:
