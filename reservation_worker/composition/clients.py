@@ -32,6 +32,7 @@ from reservation_worker.settings.client_options import (
     kafka_options,
     redis_address,
     redis_tls_options,
+    secrets_among,
 )
 from reservation_worker.settings.model import Settings
 from reservation_worker.settings.secret_files import read_secret
@@ -61,7 +62,7 @@ def build_clock() -> Clock:
 def kafka_config(settings: Settings, watch: CallWatch = UNWATCHED) -> KafkaConfig:
     """Return how to reach Kafka, and as whom."""
     kafka = settings.kafka
-    token_file = kafka.oauth_token_file
+    token_file, options = kafka.oauth_token_file, kafka_options(kafka)
     return KafkaConfig(
         bootstrap_servers=kafka.bootstrap_servers,
         group_id=kafka.group_id,
@@ -73,7 +74,8 @@ def kafka_config(settings: Settings, watch: CallWatch = UNWATCHED) -> KafkaConfi
         metadata_refresh_interval_ms=kafka.metadata_refresh_interval_ms,
         request_timeout_ms=kafka.request_timeout_ms,
         watch=watch,
-        extra=kafka_options(kafka),
+        extra=options,
+        secrets=secrets_among(options),
         token=None
         if token_file is None
         else token_callback(lambda: read_secret(token_file), build_clock().now_ms),

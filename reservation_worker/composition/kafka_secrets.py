@@ -15,8 +15,8 @@ GONE: Final = b""
 class KafkaSecrets:
     """Knows which secrets and files have changed since Kafka's clients were made of them.
 
-    Clients read them once. The library can be given another password, but the call was seen to last
-    for more than half a minute where it was needed most: on a consumer that had just been refused.
+    Clients read them once. The library can be given another password, but that call took seconds
+    where it was needed most: on a consumer that had just been refused.
     """
 
     def __init__(self, kafka: KafkaSettings) -> None:

@@ -2,11 +2,12 @@
 
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Any, Final
+from typing import Any, Final, get_args
 from urllib.parse import unquote, urlsplit, urlunsplit
 
 from pydantic import SecretStr
 
+from reservation_worker.settings.harmless_options import HARMLESS_OPTIONS
 from reservation_worker.settings.sections import KafkaSettings, RedisSettings
 
 _KAFKA_OPTION_OF: Final = {
@@ -58,6 +59,20 @@ def kafka_options(kafka: KafkaSettings) -> Mapping[str, str]:
             **{_KAFKA_OPTION_OF[name]: _in_clear(value) for name, value in values.items()},
             **({"sasl.oauthbearer.method": "oidc"} if kafka.oauth_token_endpoint else {}),
         }
+    )
+
+
+def secrets_among(options: Mapping[str, str]) -> frozenset[str]:
+    """Return the values of these options of the Kafka client that are secret, or may be."""
+    known = {option: KafkaSettings.model_fields[name] for name, option in _KAFKA_OPTION_OF.items()}
+    return frozenset(
+        value
+        for option, value in options.items()
+        if (
+            SecretStr in get_args(known[option].annotation)
+            if option in known
+            else option not in HARMLESS_OPTIONS
+        )
     )
 
 

@@ -145,6 +145,13 @@ class WorkerProcess:
         """Ask ``/livez``."""
         return json.loads(self._ask("/livez") or b"{}").get("ok") is True
 
+    def shown(self) -> str:
+        """Return what anybody sees of it while it runs: its log, all probes, all metrics."""
+        answers = [self._ask(path) for path in ("/livez", "/readyz", "/startupz", "/metrics")]
+        assert all(answers), f"{self.log_path} does not answer"
+        texts = [answer.decode() for answer in answers if answer]
+        return "\n".join((self.log_path.read_text("utf-8"), *texts))
+
     def _ask(self, path: str) -> bytes | None:
         started = self.logged(HTTP_SERVER_STARTED)
         if not started:

@@ -185,6 +185,11 @@ class SmallShop:
         body = {"account": account, "order_id": order_id, "approved_at": "2026-01-01T00:00:01Z"}
         self.send(FactKind.PAYMENT_APPROVED, body, partition)
 
+    def invoice(self, order_id: str, *, account: str = "acme") -> None:
+        """State that all of an order was handed to delivery."""
+        body = {"account": account, "order_id": order_id, "invoiced_at": "2026-01-01T00:00:01Z"}
+        self.send(FactKind.ORDER_INVOICED, body)
+
     def bodies(self, topic: OutputTopic) -> list[Body]:
         """Return what is published on a topic, in order."""
         return [

@@ -1,9 +1,19 @@
 """A fact that breaks the step's script is found, said and put away; all others go on."""
 
+from collections.abc import Callable
+
 import pytest
 from structlog.testing import capture_logs
 
-from reservation_worker.domain.facts import DeadlineReached, Fact, OrderCompleted, PaymentApproved
+from reservation_worker.deadlines import RetentionConfig
+from reservation_worker.domain.facts import (
+    DeadlineReached,
+    Fact,
+    OrderCompleted,
+    PaymentApproved,
+    ReservationSettlementDue,
+    RetentionReached,
+)
 from reservation_worker.isolation import TRY_AGAIN_AFTER_MS
 from reservation_worker.ports import FatallyBroken
 from reservation_worker.telemetry.log_events import FACT_UNDECIDABLE
@@ -12,6 +22,7 @@ from tests.loops.small_shop import SmallShop
 
 ORDERS = 20
 POISON = {"A3", "A11"}
+DAY_MS = 86_400_000
 
 
 def is_poison(fact: Fact) -> bool:
@@ -104,3 +115,50 @@ def test_a_deadline_that_breaks_the_script_is_set_aside_and_the_others_are_state
     shop.store.break_on(lambda _fact: False)
     shop.clock.advance(TRY_AGAIN_AFTER_MS)
     shop.turn_until(lambda: shop.statuses() == others, "the last one expires as well", worker)
+
+
+def is_settlement(fact: Fact) -> bool:
+    """Tell whether a balance asks an order to settle what it has taken out of the stock."""
+    return isinstance(fact, ReservationSettlementDue)
+
+
+def is_removal(fact: Fact) -> bool:
+    """Tell whether an order has been kept long enough."""
+    return isinstance(fact, RetentionReached)
+
+
+@pytest.mark.parametrize(
+    ("breaks", "before", "after"),
+    [
+        (is_settlement, "Acknowledged", "Settled"),
+        (is_removal, "Settled", "Settled, removed"),
+    ],
+)
+def test_whatever_time_states_is_set_aside_for_a_while(
+    breaks: Callable[[Fact], bool], before: str, after: str
+) -> None:
+    """A settlement and a removal stay due like a deadline, and are tried again at last."""
+    shop, tried = SmallShop(), list[Fact]()
+    shop.retention = RetentionConfig(over_ms=1_000 if breaks is is_removal else DAY_MS)
+
+    def is_broken(fact: Fact) -> bool:
+        tried.extend([fact] if breaks(fact) else [])
+        return breaks(fact)
+
+    shop.store.break_on(is_broken)
+    shop.count("boots", 100)
+    shop.order("A", "boots")
+    shop.invoice("A")
+    worker = shop.start()
+    shop.finish(worker)
+    shop.count("boots", 98, at="00:05")
+    shop.clock.advance(600_000)
+    shop.finish(worker)
+    for _ in range(100):
+        shop.turn(worker)
+    assert {"acme/A": before} == shop.fates()
+    assert 1 <= len(tried) <= 2
+    assert 1 == violations(worker)
+    shop.store.break_on(lambda _fact: False)
+    shop.clock.advance(TRY_AGAIN_AFTER_MS)
+    shop.turn_until(lambda: shop.fates() == {"acme/A": after}, "it is tried again", worker)

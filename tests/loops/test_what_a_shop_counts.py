@@ -7,7 +7,7 @@ from structlog.testing import capture_logs
 
 from reservation_worker.telemetry.log_events import EVENT_OVERSIZED
 from tests.loops.assembly import Loops
-from tests.loops.small_shop import SmallShop
+from tests.loops.small_shop import SHARDS_TOTAL, SmallShop
 
 
 def count_of(worker: Loops, name: str, **labels: str) -> float | None:
@@ -30,6 +30,23 @@ def test_each_stock_that_becomes_short_is_counted_once() -> None:
     shop.count("hat", 1, at="00:03")
     shop.finish(worker)
     assert count_of(worker, "shortfalls") == 2
+
+
+def test_stocks_that_become_short_in_one_step_are_counted_each() -> None:
+    """A stocktaking sends many balances at once."""
+    shop = SmallShop()
+    worker = shop.start()
+    for sku in ("boots", "hat", "coat"):
+        shop.count(sku, 10)
+        shop.order(f"of {sku}", sku)
+    shop.finish(worker)
+    steps = sum(shop.store.held(shard).step for shard in range(SHARDS_TOTAL))
+    for sku in ("boots", "hat", "coat"):
+        shop.count(sku, 0, at="00:01")
+    shop.clock.advance(120_000)
+    shop.finish(worker)
+    assert steps + 1 == sum(shop.store.held(shard).step for shard in range(SHARDS_TOTAL))
+    assert count_of(worker, "shortfalls") == 3
 
 
 @pytest.mark.parametrize("is_small", [False, True])

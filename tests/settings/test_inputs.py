@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from reservation_worker.composition import build_decoder
+from reservation_worker.contracts.inputs import FactKind
 from reservation_worker.contracts.records import Record, Rejection, RejectionCode
 from reservation_worker.domain.facts import InputFact
 from reservation_worker.settings.loading import SettingsInvalid, load_settings
@@ -14,7 +15,7 @@ from reservation_worker.settings.model import Settings
 
 READ_AT_MS = 1_796_040_000_000
 """2026-11-30T12:00:00Z."""
-ORDER = {
+ORDER: dict[str, object] = {
     "account": "acme",
     "order_id": "o-1",
     "completed_at": "2026-11-30T11:59:00Z",
@@ -47,6 +48,35 @@ def test_a_topic_is_bound_to_accounts_by_its_default_name(tmp_path: Path) -> Non
     assert None is code_of(read(settings, "shop.orders", ORDER | {"account": "gull"}))
     cancellation = {"account": "acme", "order_id": "o-1", "canceled_at": "2026-11-30T11:59:00Z"}
     assert None is code_of(read(settings, "order-canceled", cancellation))
+
+
+ABOUT_ORDER: dict[str, object] = {"account": "acme", "order_id": "o-1"}
+BODIES: dict[FactKind, dict[str, object]] = {
+    FactKind.ORDER_COMPLETED: ORDER,
+    FactKind.PAYMENT_APPROVED: ABOUT_ORDER | {"approved_at": "2026-11-30T11:59:00Z"},
+    FactKind.ORDER_INVOICED: ABOUT_ORDER | {"invoiced_at": "2026-11-30T11:59:00Z"},
+    FactKind.ORDER_CANCELED: ABOUT_ORDER | {"canceled_at": "2026-11-30T11:59:00Z"},
+    FactKind.INVENTORY_UPDATED: {
+        "account": "acme",
+        "warehouse_id": "main",
+        "sku": "shirt",
+        "on_hand": 5,
+        "counted_at": "2026-11-30T11:59:00Z",
+    },
+}
+
+
+@pytest.mark.parametrize("kind", FactKind)
+def test_every_topic_can_be_bound(kind: FactKind) -> None:
+    """An account is spelt as it is allowed; one that is not named is the default one."""
+    settings = load_settings(
+        None, {"default_account": "gull", "input": {"accounts_allowed": {kind.value: ["acme"]}}}
+    )
+    body = BODIES[kind]
+    assert None is code_of(read(settings, kind.value, body))
+    nobodys = {name: value for name, value in body.items() if name != "account"}
+    for other in (body | {"account": "ACME"}, body | {"account": "acme "}, nobodys):
+        assert RejectionCode.ACCOUNT_NOT_ALLOWED is code_of(read(settings, kind.value, other))
 
 
 def test_accounts_of_a_topic_may_be_given_by_the_environment(

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from reservation_worker.composition.kafka_secrets import KafkaSecrets
 from reservation_worker.settings.client_options import (
     kafka_options,
     kafka_password,
@@ -101,3 +102,41 @@ def test_a_file_of_an_option_that_is_not_there_is_named(tmp_path: Path) -> None:
     (problem,) = caught.value.problems
     assert problem.endswith(f"{missing} cannot be read: No such file or directory")
     assert "kafka.extra_files.ssl.key.pem" in problem
+
+
+def test_what_new_clients_of_kafka_would_read_is_named_once_it_has_changed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Secrets and files alike, by setting and file; what is as it was again has not changed."""
+    files = {
+        name: tmp_path / name for name in ("password", "extensions", "ca", "certificate", "key")
+    }
+    for name, file in files.items():
+        file.write_text(name, "utf-8")
+    for name, value in SASL.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("RESERVATION_KAFKA__SASL_PASSWORD_FILE", str(files["password"]))
+    kafka = load_settings(
+        None,
+        {
+            "kafka": {
+                **{f"tls_{one}_file": files[one] for one in ("ca", "certificate", "key")},
+                "extra_files": {"sasl.oauthbearer.extensions": str(files["extensions"])},
+            }
+        },
+    ).kafka
+    secrets = KafkaSecrets(kafka)
+    assert not secrets.changed()
+    settings = {
+        "password": "kafka.sasl_password, from ",
+        "extensions": "kafka.extra_files.sasl.oauthbearer.extensions, from ",
+        **{one: f"kafka.tls_{one}_file, " for one in ("ca", "certificate", "key")},
+    }
+    for name, setting in settings.items():
+        file = files[name]
+        file.unlink()
+        assert not secrets.changed(), "it is just being replaced"
+        file.write_text("another", "utf-8")
+        assert f"{setting}{file}" == secrets.changed()
+        file.write_text(name, "utf-8")
+        assert not secrets.changed()

@@ -9,6 +9,7 @@ import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
+from reservation_worker.adapters.redis.calls import Call, Calls, meta_key
 from reservation_worker.adapters.redis.configuration import StoreConfig
 from reservation_worker.adapters.redis.store import RedisStore
 from reservation_worker.domain.facts import OrderLine
@@ -54,6 +55,25 @@ def test_forgotten_scripts_are_loaded_again(client: redis.Redis) -> None:
     assert (OutcomeKind.REFUSED,) == step(store, [ordered()]).outcomes
     client.script_flush()
     assert 1 == len(outbox(store))
+
+
+def test_loading_a_script_is_no_attempt(client: redis.Redis) -> None:
+    """Whoever allows a single one would be refused by every server that is fresh or was flushed."""
+    store = RedisStore(client, StoreConfig(attempts_max=1), FrozenClock())
+    client.script_flush()
+    claim(store)
+    client.script_flush()
+    assert (OutcomeKind.REFUSED,) == step(store, [ordered()]).outcomes
+    client.script_flush()
+    assert 1 == len(outbox(store))
+
+
+def test_a_script_that_is_loaded_in_vain_is_an_outage(client: redis.Redis) -> None:
+    """Loading is no attempt; without an end of its own it would go on for ever."""
+    key = meta_key(SHARD)
+    forgotten = Call("inspect", key, ("EVALSHA", "0" * 40, 1, key))
+    with pytest.raises(StoreUnavailable, match="forgets scripts as they are loaded"):
+        Calls(client, StoreConfig(attempts_max=1)).call(forgotten)
 
 
 def test_a_restarted_server_is_refused_until_its_owner_has_looked(

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from random import Random
 
 import pytest
 import redis
@@ -12,6 +13,7 @@ from reservation_worker.adapters.redis.configuration import StoreConfig
 from reservation_worker.adapters.redis.restoring import RedisRestoring
 from reservation_worker.adapters.redis.store import RedisStore
 from reservation_worker.contracts.records import OutputRecord
+from reservation_worker.domain.facts import Fact
 from reservation_worker.domain.outcome import OutcomeKind
 from reservation_worker.embedded.valkey import EmbeddedValkey
 from reservation_worker.ports import (
@@ -25,10 +27,10 @@ from reservation_worker.ports import (
     Turn,
 )
 from tests.store.conftest import Bounds, FrozenClock, client_of, in_memory_store
-from tests.store.facts import STOCK_ID, counted, ordered
+from tests.store.facts import STOCK_ID, canceled, counted, invoiced, ordered, paid
 from tests.store.random_facts import NOW_MS
-from tests.store.restored import contents
-from tests.store.shard import EPOCH, SHARD, apply_all, claim, step
+from tests.store.restored import begin, contents
+from tests.store.shard import EPOCH, SHARD, apply_all, claim, outbox, step
 
 OWN, OTHER = "cluster/shop", "cluster/other"
 FOREIGN = StepRefused(StepRefusal.FOREIGN, 0)
@@ -139,6 +141,38 @@ def test_deployments_with_a_prefix_of_their_own_do_not_see_each_other(
     assert 2 == restoring.drop(Turn(SHARD, EPOCH + 1, 1), keys)
     assert [b"other:{s%d}:meta" % SHARD] == client.keys("other:*")
     assert before == contents(client, SHARD)
+
+
+def test_every_key_has_the_prefix(client: redis.Redis) -> None:
+    """Of a step, its indexes, the outbox and a rebuild: as without one, but for the prefix."""
+    keys: dict[str, set[bytes]] = {}
+
+    def all_keys() -> set[bytes]:
+        return {bytes(key) for key in client.scan_iter("*", count=1_000)}
+
+    for prefix in ("", "other:"):
+        client.flushdb()
+        config = StoreConfig(deployment=OWN, key_prefix=prefix, settled_entries_max=1)
+        store = RedisStore(client, config, FrozenClock())
+        claim(store)
+        whole_life: list[Fact] = [
+            *(counted(9), ordered("held"), ordered("canceled"), canceled("canceled")),
+            *(paid("early"), ordered("gone"), invoiced("gone"), ordered("left"), invoiced("left")),
+            *(ordered("sent"), invoiced("sent", at_ms=NOW_MS + 9), counted(7, at_ms=NOW_MS + 2)),
+        ]
+        apply_all(store, whole_life)
+        written = all_keys()
+        records = [record for entry in outbox(store) for record in entry.records]
+        rebuilding = begin(store, RedisRestoring(client, config), SHARD, EPOCH + 1)
+        assert {f"{prefix}{{s{SHARD}}}:meta".encode()} == all_keys()
+        rebuilding.restore_all(records, Random(0))
+        rebuilding.finish(len(whole_life))
+        restored = all_keys()
+        assert restored == {key for key in written if b":o:" not in key}
+        keys[prefix] = written
+    assert {b"other:" + key for key in keys[""]} == keys["other:"]
+    names = {key.partition(b":")[2].partition(b":")[0] for key in keys[""]}
+    assert {b"meta", b"s", b"r", b"o", b"a", b"due", b"settle", b"over", b"awaiting"} == names
 
 
 def test_a_server_that_has_evicted_keys_is_another_one(own_valkey: EmbeddedValkey) -> None:

@@ -8,7 +8,7 @@ own log. So each client's last trouble is remembered, and completes the next err
 import logging
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -19,6 +19,7 @@ from confluent_kafka.admin import AdminClient
 
 from reservation_worker.adapters.kafka.certificates import why_not_trusted
 from reservation_worker.adapters.kafka.errors import reason_in, reason_of, sentence_of
+from reservation_worker.adapters.kafka.hiding import hiding
 from reservation_worker.ports import BrokerUnavailable
 from reservation_worker.telemetry.labels import LostReason
 from reservation_worker.telemetry.log_events import CLIENT_WARNED
@@ -46,26 +47,12 @@ class _Trouble:
     at_seconds: float
 
 
-def warn_of(
-    client: str, error: KafkaError, topic: str | None, partition: int | None = None
-) -> None:
-    """Log an error that a client lives with."""
-    structlog.get_logger().warning(
-        CLIENT_WARNED,
-        client=client,
-        code=error.name(),
-        reason=reason_of(error).value,
-        topic=topic,
-        partition=partition,
-        detail=sentence_of(error),
-    )
-
-
 class ClientVoice:
     """What one client says by itself; its options belong into the client's configuration."""
 
-    def __init__(self, options: Mapping[str, object]) -> None:
-        """Take the options that the client is built from."""
+    def __init__(self, options: Mapping[str, object], secrets: Collection[str]) -> None:
+        """Take the options that the client is built from, and what of them is never repeated."""
+        self._hide = hiding(secrets)
         self._client = str(options["client.id"])
         self._ca_file = str(options.get("ssl.ca.location", "")) or None
         self._logger = structlog.get_logger()
@@ -78,11 +65,25 @@ class ClientVoice:
 
     def log(self, level: int, _form: str, facility: str, _name: str, text: str) -> None:
         """Take a line of the library's log, as its binding calls loggers; must not raise."""
-        reason = reason_in(text)
+        reason, text = reason_in(text), self._hide(text)
         if facility == "FAIL":
             self._remember(reason, text)
         if level >= logging.WARNING:
             self._warn(reason, facility, text)
+
+    def warn_of(
+        self, role: str, error: KafkaError, topic: str | None, partition: int | None = None
+    ) -> None:
+        """Log an error that the client lives with."""
+        self._logger.warning(
+            CLIENT_WARNED,
+            client=role,
+            code=error.name(),
+            reason=reason_of(error).value,
+            topic=topic,
+            partition=partition,
+            detail=self._said(error),
+        )
 
     def explained(
         self, error: KafkaError, doing: str, served: Producer | AdminClient | Consumer | None = None
@@ -96,7 +97,7 @@ class ClientVoice:
         """
         if served is not None and not error.fatal():
             self._hear(served)
-        reason, text = reason_of(error), sentence_of(error)
+        reason, text = reason_of(error), self._said(error)
         trouble = self._trouble
         if (
             trouble is not None
@@ -114,7 +115,10 @@ class ClientVoice:
                 return
             error = message.error()
             if error is not None:
-                self._remember(reason_of(error), sentence_of(error))
+                self._remember(reason_of(error), self._said(error))
+
+    def _said(self, error: KafkaError) -> str:
+        return self._hide(sentence_of(error))
 
     def _looked_at_closely(self, trouble: _Trouble) -> tuple[LostReason, str]:
         """The library does not say what is wrong with a certificate: look at it."""
@@ -128,9 +132,9 @@ class ClientVoice:
 
     def _take_error(self, error: KafkaError) -> None:
         # Runs inside the client's calls, and must not raise.
-        reason = reason_of(error)
-        self._remember(reason, error.str())
-        self._warn(reason, error.name(), error.str(), fatal=error.fatal())
+        reason, text = reason_of(error), self._hide(error.str())
+        self._remember(reason, text)
+        self._warn(reason, error.name(), text, fatal=error.fatal())
 
     def _remember(self, reason: LostReason, text: str) -> None:
         known = LostReason.OTHER if self._trouble is None else self._trouble.reason

@@ -53,6 +53,8 @@ class KafkaConfig:
     """Of questions to the brokers (offsets, metadata)."""
     extra: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}), repr=False)
     """Client options passed on (TLS, SASL, tuning), except those that the guarantees own."""
+    secrets: frozenset[str] = field(default=frozenset(), repr=False)
+    """Those among the values of the options: the client library's texts are shown without them."""
     watch: CallWatch = field(default=UNWATCHED, repr=False, compare=False)
     """What every blocking call of the clients is told to."""
     token: Callable[[str], Token] | None = field(default=None, repr=False, compare=False)

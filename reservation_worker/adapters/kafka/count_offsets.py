@@ -31,7 +31,7 @@ class KafkaCountOffsets:
         self._questions = TopicQuestions(config, ROLE)
         # It never joins the group, it only asks for its offsets.
         options = reader_options(config, ROLE)
-        self._voice = ClientVoice(options)
+        self._voice = ClientVoice(options, config.secrets)
         self._consumer = WatchedConsumer({**options, **self._voice.options}, config)
 
     def ask(self) -> CountsQuestion:

@@ -13,7 +13,7 @@ from confluent_kafka import (
     TopicPartition,
 )
 
-from reservation_worker.adapters.kafka.client_logs import ClientVoice, warn_of
+from reservation_worker.adapters.kafka.client_logs import ClientVoice
 from reservation_worker.adapters.kafka.configuration import (
     KafkaConfig,
     Rebalancing,
@@ -108,7 +108,7 @@ class KafkaInputLog:
             parts.clock,
         )
         options = member_options(config, ROLE, config.group_id)
-        self._voice = ClientVoice(options)
+        self._voice = ClientVoice(options, config.secrets)
         voice = self._voice.options
         self._tell_error: Callable[[KafkaError], None] = voice["error_cb"]
         self._consumer = WatchedConsumer({**options, **voice, "error_cb": self._hear_error}, config)
@@ -253,7 +253,7 @@ class KafkaInputLog:
             self._parts.tell_problem(
                 f"The group {group_id} of the inputs cannot be joined: {sentence_of(error)}."
             )
-        warn_of(ROLE, error, topic, number)
+        self._voice.warn_of(ROLE, error, topic, number)
 
     def _look_closely(self) -> None:
         """Find out why positions are not in their partitions: another topic is read from its start.
@@ -358,7 +358,7 @@ class KafkaInputLog:
                 consumer.pause(paused)
         except KafkaException as exception:
             self._unpositioned |= assigned
-            warn_of(ROLE, error_of(exception), None)
+            self._voice.warn_of(ROLE, error_of(exception), None)
 
     def _on_revoke(self, _consumer: Consumer, partitions: list[TopicPartition]) -> None:
         self._forget(partitions, RebalanceKind.REVOKED, PARTITIONS_REVOKED)

@@ -125,7 +125,8 @@ class KafkaOutputs:
 
     def _new_reader(self) -> Consumer:
         options = read_back_options(self._config)
-        return WatchedConsumer({**options, **ClientVoice(options).options}, self._config)
+        voice = ClientVoice(options, self._config.secrets)
+        return WatchedConsumer({**options, **voice.options}, self._config)
 
     def _reading(self, consumer: Consumer, passes: list[Pass]) -> KafkaReadBack:
         return KafkaReadBack(consumer, passes, self._config.request_timeout_ms, self._clock)

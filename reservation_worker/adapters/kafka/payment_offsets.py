@@ -30,7 +30,7 @@ class KafkaPaymentOffsets:
         # but ends the process (a null pointer in the client library) if the group's coordinator is
         # moving: confluentinc/confluent-kafka-javascript#374.
         options = reader_options(config, ROLE)
-        self._voice = ClientVoice(options)
+        self._voice = ClientVoice(options, config.secrets)
         self._consumers = Renewing(
             lambda: WatchedConsumer({**options, **self._voice.options}, config)
         )

@@ -90,7 +90,7 @@ class KafkaPositions:
             **reader_options(config, ROLE),
             "group.id": config.group_id + SHARDS_GROUP_SUFFIX,
         }
-        voice = ClientVoice(options)
+        voice = ClientVoice(options, config.secrets)
         consumer = Consumer({**options, **voice.options})
         self._consumer = consumer
         self._asking = Asking(consumer, voice, topic, config.request_timeout_ms / 1000)

@@ -4,7 +4,7 @@ Fatal, then requires-abort, then retriable, else fatal. A fatal producer is neve
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final, NoReturn, Self
 
 import structlog
@@ -54,11 +54,15 @@ class ProducerTimeouts:
     request_ms: int
     transaction_ms: int
     watch: CallWatch = UNWATCHED
+    secrets: frozenset[str] = field(default=frozenset(), repr=False)
+    """What its texts never repeat."""
 
     @classmethod
     def of(cls, config: KafkaConfig) -> Self:
         """Take them from what all clients are built from."""
-        return cls(config.request_timeout_ms, config.transaction_timeout_ms, config.watch)
+        return cls(
+            config.request_timeout_ms, config.transaction_timeout_ms, config.watch, config.secrets
+        )
 
 
 class _Aborted(Exception):
@@ -86,7 +90,7 @@ class TransactionalProducer:
         self._options = dict(options)
         self._timeouts = timeouts
         self._now_ms = clock.monotonic_ms
-        self._voice = ClientVoice(options)
+        self._voice = ClientVoice(options, timeouts.secrets)
         self._name = f"the transactional id {options['transactional.id']}"
         self._undelivered = ""
         """What the brokers said of a record that they did not take, and where it belonged."""

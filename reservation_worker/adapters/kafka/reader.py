@@ -32,7 +32,7 @@ class TopicReader:
         self._topics = tuple(topics)
         self._request_seconds = config.request_timeout_ms / 1000
         options = reader_options(config, ROLE)
-        self._voice = ClientVoice(options)
+        self._voice = ClientVoice(options, config.secrets)
         self._consumer = Consumer({**options, **self._voice.options})
         self._questions = TopicQuestions(config, ROLE)
         self._partitions: tuple[Partition, ...] = ()

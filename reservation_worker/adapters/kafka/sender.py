@@ -25,7 +25,7 @@ class EventSender:
         """Connect; topic, partition and offset of each delivered record are told."""
         self._tell_delivered = on_delivered
         options = connection_options(config, ROLE)
-        self._voice = ClientVoice(options)
+        self._voice = ClientVoice(options, config.secrets)
         self._producer = Producer(
             {
                 **options,

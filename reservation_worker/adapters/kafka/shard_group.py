@@ -7,7 +7,7 @@ from typing import Final
 import structlog
 from confluent_kafka import Consumer, KafkaException, TopicPartition
 
-from reservation_worker.adapters.kafka.client_logs import ClientVoice, warn_of
+from reservation_worker.adapters.kafka.client_logs import ClientVoice
 from reservation_worker.adapters.kafka.configuration import (
     SHARDS_GROUP_SUFFIX,
     KafkaConfig,
@@ -79,7 +79,7 @@ class KafkaShardGroup:
             **member_options(config, ROLE, self._group_id),
             "enable.partition.eof": False,
         }
-        self._voice = ClientVoice(options)
+        self._voice = ClientVoice(options, config.secrets)
         self._consumer = WatchedConsumer({**options, **self._voice.options}, config)
         self._membership = MembershipCapture(self._consumer, clock)
         self._consumer.subscribe(
@@ -140,7 +140,7 @@ class KafkaShardGroup:
                 f"The group {self._group_id} of the shards (topic {self._topic}) cannot be joined: "
                 f"{sentence_of(error)}."
             )
-        warn_of(ROLE, error, self._topic)
+        self._voice.warn_of(ROLE, error, self._topic)
 
     def _on_assign(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         """Own these shards from now on. Must not raise: the client would swallow it."""
@@ -161,7 +161,7 @@ class KafkaShardGroup:
             if starts:
                 consumer.pause(starts)
         except KafkaException as exception:
-            warn_of(ROLE, error_of(exception), self._topic)
+            self._voice.warn_of(ROLE, error_of(exception), self._topic)
 
     def _on_revoke(self, _consumer: Consumer, partitions: list[TopicPartition]) -> None:
         self._forget(partitions, RebalanceKind.REVOKED, PARTITIONS_REVOKED)

@@ -55,7 +55,7 @@ class TopicQuestions:
 
     def __init__(self, config: KafkaConfig, role: str) -> None:
         options = connection_options(config, role)
-        self.voice = ClientVoice(options)
+        self.voice = ClientVoice(options, config.secrets)
         self._seconds = config.request_timeout_ms / 1000
         self._admins = Renewing(lambda: WatchedAdmin({**options, **self.voice.options}, config))
 

@@ -53,6 +53,8 @@ FAILED: Final = 2
 """Begins the reply that no script can give: it broke while it ran."""
 KEYS_PER_SCAN: Final = 2_000
 """A hint to the server: how many of its keys, of whatever shard, it looks at in one call."""
+SCRIPT_LOADS_MAX: Final = 3
+"""Of one call: a server that was flushed or replaced in between lacks its script once more."""
 
 
 class Calls:
@@ -180,19 +182,26 @@ class Calls:
             FatallyBroken: it refuses for good.
         """
         what, key, attempts_max = call.what, call.key, self._attempts_max
-        for attempt in range(1, attempts_max + 1):
+        attempt = loads_total = 0
+        while True:
             try:
                 return self._server_of(key).execute_command(*call.command)  # type: ignore[no-untyped-call]  # shipped so
             except NoScriptError:
+                # No attempt: the server has answered, and is given what it lacks.
+                loads_total += 1
+                if loads_total > SCRIPT_LOADS_MAX:
+                    raise StoreUnavailable(
+                        f"Redis could not run {what}: it forgets scripts as they are loaded"
+                    ) from None
                 self._load_script(what, key)
             except CLIENT_ERRORS as error:
+                attempt += 1
                 # A node that does not answer may have been replaced, and cannot say so itself.
                 may_be_elsewhere = isinstance(error, MovedError) or is_broken_connection(error)
                 if may_be_elsewhere and isinstance(self._client, RedisCluster):
                     self._learn_slots(self._client)
                 if attempt == attempts_max or not may_be_elsewhere:
                     raise self._translated(error, what) from None
-        raise StoreUnavailable(f"Redis could not run {what}: it forgets scripts as they are loaded")
 
     def _server_of(self, key: str | None) -> Redis:
         """Return the client of one node, which follows no redirection by itself.

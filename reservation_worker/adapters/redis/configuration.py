@@ -43,7 +43,10 @@ class StoreConfig:
     """
     settled_entries_max: int = SETTLED_ENTRIES_MAX
     attempts_max: int = 3
-    """Tries of one call while the connection breaks; other refusals are not tried again here."""
+    """Tries of one call while the connection breaks; other refusals are not tried again here.
+
+    Giving a server the script that it lacks is none of them.
+    """
 
     def __post_init__(self) -> None:
         """Check the relations between the bounds."""

@@ -27,10 +27,14 @@ def test_a_renamed_group_does_not_start_before_it_is_told_to_adopt(
     adopting = command.start("rebuild", "--all", "--adopt", "--yes", log=log)
     try:
         wait_until(
-            lambda: _is_adopted(stage, renamed["RESERVATION_KAFKA__GROUP_ID"]),
+            lambda: (
+                adopting.poll() is not None
+                or _is_adopted(stage, renamed["RESERVATION_KAFKA__GROUP_ID"])
+            ),
             timeout_ms=TIMEOUT_MS,
             what=f"the shards are the new group's: {log.read_text('utf-8')}",
         )
+        assert adopting.poll() is None, log.read_text("utf-8")
         worker = stage.start("renamed", settings=renamed)
         worker.wait_until_ready()
         assert 0 == adopting.wait(TIMEOUT_MS / 1000), log.read_text("utf-8")
@@ -43,6 +47,30 @@ def test_a_renamed_group_does_not_start_before_it_is_told_to_adopt(
     stage.send(shop.traffic(1, now_ms, stage.accounts(), ORDERS_EACH, "after"))
     stage.wait_until_settled()
     stage.assert_nothing_violated()
+    assert 0 == worker.drain()
+
+
+def test_a_rebuild_by_hand_adopts_nothing_unasked(stage: Stage) -> None:
+    """A Redis that has lost all says nothing of the former group; the topics still do."""
+    assert 0 == stage.open_shop().drain()
+    stage.empty_redis()
+    renamed = {"RESERVATION_KAFKA__GROUP_ID": f"{stage.group_id}-renamed"}
+    worker = stage.start("renamed", settings=renamed)
+
+    def is_held() -> bool:
+        return any("--adopt" in problem for problem in worker.problems() or ())
+
+    wait_until(is_held, timeout_ms=TIMEOUT_MS, what="it does not publish what is another's")
+    command = CommandLine({**stage.variables, **renamed})
+    rebuild = ("rebuild", "--all", "--yes")
+    unasked = command(*rebuild, "--timeout-seconds", "4")
+    assert ExitCode.CHECK_FAILED == unasked.code, unasked.stderr
+    assert set() == worker.rebuilt_shards()
+    assert is_held()
+    asked = command(*rebuild, "--adopt")
+    assert ExitCode.OK == asked.code, asked.stderr
+    assert {0, 1, 2, 3} == worker.rebuilt_shards()
+    worker.wait_until_ready()
     assert 0 == worker.drain()
 
 
