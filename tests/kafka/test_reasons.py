@@ -71,7 +71,7 @@ def test_a_handshake_that_nobody_answered_is_no_refusal() -> None:
 
 def test_that_all_brokers_are_down_does_not_hide_why() -> None:
     """The library says both, in this order; the call itself only that it timed out."""
-    voice = ClientVoice({"client.id": "test"})
+    voice = ClientVoice({"client.id": "test"}, ())
     tell = voice.options["error_cb"]
     timed_out = KafkaError(KafkaError._TIMED_OUT)  # noqa: SLF001
     assert voice.explained(timed_out, "Asking").reason is LostReason.TIMED_OUT
