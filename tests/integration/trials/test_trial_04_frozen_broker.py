@@ -19,7 +19,7 @@ SETTINGS = {
 }
 """A call is stuck after three seconds; one that ends a transaction after six."""
 REASONS = (CALL_STUCK, GROUP_NOT_JOINED, LOOP_FAILED)
-"""The last: its own name has been taken from it, see decision 0018."""
+"""One of them is said. The last: the broker gave its name away, see decision 0018."""
 
 
 def started_until_it_stays(stage: Stage) -> WorkerProcess:
@@ -75,7 +75,7 @@ def test_a_worker_goes_on_after_its_broker_stood_still_or_ends_with_the_reason(
         broker.resume()
         wait_until_ready_or_ended(stage, worker)
         if not worker.runs:
-            assert ExitCode.UNREACHABLE == worker.exit_code()
+            assert worker.exit_code() > 0
             assert any(map(worker.logged, REASONS))
             worker = started_until_it_stays(stage)
         stage.sell(2, "after")
