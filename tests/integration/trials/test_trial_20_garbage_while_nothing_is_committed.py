@@ -6,7 +6,7 @@ from tests.integration.topic_changes import Operator
 from tests.integration.topics import DEAD_LETTER, Message
 from tests.waiting import wait_until
 
-WAIT_MS = 60_000
+WAIT_MS = 20_000
 RECORDS = 400
 RECORD_BYTES = 50_000
 IN_HAND_BYTES_MAX = 200_000
