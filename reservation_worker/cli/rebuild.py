@@ -8,12 +8,15 @@ import typer
 from reservation_worker.cli.options import AsJson, ConfigFile, DryRun, Reason, Yes
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
+    from reservation_worker.adapters.redis.restoring import RedisRestoring
     from reservation_worker.adapters.redis.store import RedisStore
+    from reservation_worker.ports import ShardState
     from reservation_worker.settings.model import Settings
 
 POLL_SECONDS = 0.2
+DEMANDS_MAX = 50
 DEFAULT_REASON = "rebuild was called"
 
 Shards = Annotated[
@@ -129,11 +132,7 @@ def rebuild_shards(
         states = {shard: store.inspect(shard) for shard in shards}
         if not adopt:
             refuse_foreign(tuple(states.values()))
-        demanded = {
-            shard: state.epoch
-            for shard, state in states.items()
-            if restoring.demand(shard, state, reason or DEFAULT_REASON, adopts=adopt)
-        }
+        demanded = _demand(store, restoring, states, reason or DEFAULT_REASON, adopts=adopt)
         left = _wait(store, demanded, timeout_seconds)
         steps = {shard: store.inspect(shard).step for shard in demanded if shard not in left}
     problems = {
@@ -143,6 +142,36 @@ def rebuild_shards(
     }
     problems |= {shard: f"Shard {shard} is not rebuilt yet: is a worker running?" for shard in left}
     return Rebuilt(steps, problems)
+
+
+def _demand(
+    store: "RedisStore",
+    restoring: "RedisRestoring",
+    states: "Mapping[int, ShardState]",
+    reason: str,
+    *,
+    adopts: bool,
+) -> dict[int, int]:
+    """Demand rebuilds; return the epochs of the shards whose owners will hear of it.
+
+    An owner that takes a shard over at this very moment has made another epoch of it: asked again.
+    """
+    import time
+
+    waiting, demanded = dict(states), dict[int, int]()
+    for _ in range(DEMANDS_MAX):
+        for shard, state in waiting.items():
+            if restoring.demand(shard, state, reason, adopts=adopts):
+                demanded[shard] = state.epoch
+        waiting = {
+            shard: state
+            for shard in waiting.keys() - demanded.keys()
+            if (state := store.inspect(shard)).epoch
+        }
+        if not waiting:
+            break
+        time.sleep(POLL_SECONDS)
+    return demanded
 
 
 def _wait(store: "RedisStore", epochs: dict[int, int], timeout_seconds: int) -> list[int]:
