@@ -19,7 +19,13 @@ from reservation_worker.ports import Partition
 from tests.waiting import wait_until
 
 TIMEOUT_SECONDS = 90
-NO_LEADER_YET = frozenset({KafkaError.NOT_LEADER_FOR_PARTITION, KafkaError.LEADER_NOT_AVAILABLE})
+NO_LEADER_YET = frozenset(
+    {
+        KafkaError.NOT_LEADER_FOR_PARTITION,
+        KafkaError.LEADER_NOT_AVAILABLE,
+        KafkaError._NOENT,  # noqa: SLF001
+    }
+)
 QUIET: dict[str, str | int | float | bool] = {"log_level": 2}
 """The clients outlive the broker at the end of the tests."""
 
