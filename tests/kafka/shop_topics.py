@@ -5,12 +5,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from confluent_kafka import Producer
+from confluent_kafka.admin import AdminClient
 
 from reservation_worker.adapters.kafka.configuration import KafkaConfig
-from reservation_worker.adapters.kafka.topic_needs import TopicLayout
+from reservation_worker.adapters.kafka.topic_needs import TopicLayout, needed_topics
 from reservation_worker.adapters.kafka.topics import TopicAdmin
 from reservation_worker.contracts.records import OutputTopic
-from tests.reader import Reader
+from tests.reader import QUIET, Reader, end_offsets
 
 SHARDS_TOTAL = 2
 WRITE_TIMEOUT_SECONDS = 90
@@ -78,6 +79,9 @@ class ShopTopics:
         """Create all topics, as an operator would."""
         admin = TopicAdmin(self.config)
         admin.apply(admin.plan(self.layout))
+        # A partition may have a leader that does not know of it yet.
+        client = AdminClient({"bootstrap.servers": self.config.bootstrap_servers, **QUIET})
+        end_offsets(client, [topic.name for topic in needed_topics(self.layout)])
 
     def send(self, stem: str, body: Mapping[str, object] | bytes, partition: int = 0) -> None:
         """Write one record to an input topic."""
